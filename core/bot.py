@@ -1,0 +1,77 @@
+"""The port of a bot: it takes a turn and yields what to say."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from core.events import Attachment, Part, User
+
+
+class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a session's history."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    name: str = ""
+    """Who said it, where several share a conversation."""
+    time: float = 0.0
+    """Unix seconds, by the store's clock."""
+    by_bot: bool = False
+    """Said by another bot, not by a human."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One event on its way to an answer."""
+
+    text: str
+    """What was said: the message, what followed a command, or the value of a pressed button."""
+    user: User
+    channel: str
+    conversation: str
+    direct: bool
+    history: Sequence[Remembered] = ()
+    """The session so far, oldest first, without this turn."""
+    attachments: tuple[Attachment, ...] = ()
+    forgotten: bool = field(default=False, init=False)
+
+    def forget(self) -> None:
+        """End the session when this turn is committed: the next turn starts with no history."""
+        self.forgotten = True
+
+
+class BotSettings(BaseModel):
+    """The YAML keys of every bot; a bot adds its own in a subclass named by `settings_type`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    use: str
+    """The file in `bots/` that holds its class."""
+
+
+S = TypeVar("S", bound=BotSettings)
+
+
+class Bot(ABC, Generic[S]):
+    """What answers. One file in `bots/` with a class `Bot` that extends this one."""
+
+    settings_type: ClassVar[type[BotSettings]] = BotSettings
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    async def start(self) -> None:
+        """Open what is needed; called once before the first turn."""
+
+    async def stop(self) -> None:
+        """Close it again."""
+
+    @abstractmethod
+    def respond(self, turn: Turn) -> AsyncIterator[str | Part]:
+        """Yield the answer: pieces of Markdown that belong to one message, or whole parts with buttons.
+
+        Nothing yielded is a deliberate silence. May be cancelled at any await, and run again after a crash."""

@@ -1,0 +1,137 @@
+"""Walks a Markdown tree so that a platform's renderer only says how each thing looks there.
+
+The parser knows CommonMark, tables and strikethrough; raw HTML is text, and so are links to
+`javascript:` and the like.
+"""
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+_parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def parse(markdown: str) -> SyntaxTreeNode:
+    """The Markdown tree. Nesting deeper than the parser's limit stays text, so that no input is too deep to walk."""
+    return SyntaxTreeNode(_parser.parse(markdown))
+
+
+class Renderer:
+    """Turns Markdown into a platform's own text; a platform overrides what it can show. The defaults are plain text.
+
+    Methods get strings that are already rendered, except `text`, `code`, `fence`, `image` and `table`, which get literal
+    text to escape."""
+
+    def render(self, markdown: str) -> str:
+        return self._blocks(parse(markdown)).strip("\n")
+
+    def text(self, literal: str) -> str:
+        return literal
+
+    def strong(self, inner: str) -> str:
+        return inner
+
+    def emphasis(self, inner: str) -> str:
+        return inner
+
+    def strike(self, inner: str) -> str:
+        return inner
+
+    def code(self, literal: str) -> str:
+        return self.text(literal)
+
+    def fence(self, literal: str, language: str) -> str:
+        """A block of code; `literal` has no newline at its end."""
+        return self.text(literal)
+
+    def link(self, inner: str, href: str) -> str:
+        return inner if inner == self.text(href) else f"{inner} ({self.text(href)})"
+
+    def image(self, alt: str, source: str) -> str:
+        """Shown as a link: an image would be fetched by the reader's app, which tells its owner who read it."""
+        return self.link(self.text(alt or source), source)
+
+    def heading(self, inner: str, level: int) -> str:
+        return self.strong(inner)
+
+    def paragraph(self, inner: str) -> str:
+        return inner
+
+    def quote(self, inner: str) -> str:
+        return "\n".join(self.text("> ") + line for line in inner.split("\n"))
+
+    def item(self, inner: str, marker: str) -> str:
+        """One entry of a list; `marker` is `•` or `1.`; further lines are moved in under the first."""
+        indent = "  " if marker == "•" else " " * (len(marker) + 1)
+        return f"{self.text(marker)} " + inner.replace("\n", "\n" + indent)
+
+    def table(self, rows: list[list[str]]) -> str:
+        """Cells as literal text, the header first."""
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return self.fence("\n".join(lines), "")
+
+    def rule(self) -> str:
+        return self.text("———")
+
+    def _blocks(self, node: SyntaxTreeNode, between: str = "\n\n") -> str:
+        return between.join(block for child in node.children if (block := self._block(child)))
+
+    def _block(self, node: SyntaxTreeNode) -> str:
+        match node.type:
+            case "paragraph":
+                return self.paragraph(self._inline(node.children[0]))
+            case "heading":
+                return self.heading(self._inline(node.children[0]), int(node.tag[1]))
+            case "fence" | "code_block":
+                words = node.info.split() if node.type == "fence" else []
+                return self.fence(node.content.rstrip("\n"), words[0] if words else "")
+            case "blockquote":
+                return self.quote(self._blocks(node))
+            case "bullet_list" | "ordered_list":
+                return self._list(node)
+            case "table":
+                return self.table(
+                    [[_plain(cell) for cell in row.children] for part in node.children for row in part.children]
+                )
+            case "hr":
+                return self.rule()
+            case _:
+                return self.text(node.content)
+
+    def _list(self, node: SyntaxTreeNode) -> str:
+        first = int(node.attrs.get("start", 1))
+        ordered = node.type == "ordered_list"
+        return "\n".join(
+            self.item(self._blocks(item, "\n"), f"{first + number}." if ordered else "•")
+            for number, item in enumerate(node.children)
+        )
+
+    def _inline(self, node: SyntaxTreeNode) -> str:
+        return "".join(map(self._span, node.children))
+
+    def _span(self, node: SyntaxTreeNode) -> str:
+        match node.type:
+            case "strong":
+                return self.strong(self._inline(node))
+            case "em":
+                return self.emphasis(self._inline(node))
+            case "s":
+                return self.strike(self._inline(node))
+            case "code_inline":
+                return self.code(node.content)
+            case "link":
+                return self.link(self._inline(node), str(node.attrs["href"]))
+            case "image":
+                return self.image(_plain(node), str(node.attrs["src"]))
+            case "softbreak" | "hardbreak":
+                return "\n"
+            case _:
+                return self.text(node.content)
+
+
+def _plain(node: SyntaxTreeNode) -> str:
+    """The words of a node, without any markup."""
+    if node.children:
+        return "".join(map(_plain, node.children))
+    return " " if node.type in ("softbreak", "hardbreak") else node.content

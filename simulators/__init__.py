@@ -1,0 +1,1 @@
+"""The platforms themselves, played on loopback for tests, `bench` and the playground."""
