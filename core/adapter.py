@@ -40,7 +40,7 @@ class Capabilities:
 class Settings(BaseModel):
     """The YAML keys that every channel has; each adapter adds its own beside itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     platform: str
     enabled: Literal["auto"] | bool = "auto"

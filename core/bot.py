@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from core.events import Attachment, Part, User
+from core.events import Attachment, Choice, Part, User
 
 
 class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,6 +22,8 @@ class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
     """Unix seconds, by the store's clock."""
     by_bot: bool = False
     """Said by another bot, not by a human."""
+    choices: tuple[Choice, ...] = ()
+    """What was offered under it."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Turn:
 class BotSettings(BaseModel):
     """The YAML keys of every bot; a bot adds its own in a subclass named by `settings_type`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     use: str
     """The file in `bots/` that holds its class."""

@@ -18,8 +18,8 @@ def parse(markdown: str) -> SyntaxTreeNode:
 class Renderer:
     """Turns Markdown into a platform's own text; a platform overrides what it can show. The defaults are plain text.
 
-    Methods get strings that are already rendered, except `text`, `code`, `fence`, `image` and `table`, which get literal
-    text to escape."""
+    Methods get strings that are already rendered, except `text`, `code`, `fence`, `image` and `table`: they get
+    literal text to escape."""
 
     def render(self, markdown: str) -> str:
         return self._blocks(parse(markdown)).strip("\n")

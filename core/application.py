@@ -1,0 +1,233 @@
+"""Puts the parts of a running hub together, keeps them running, applies new configurations, and takes them apart."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from core import commands, server
+from core.adapter import Adapter, Settings, Wiring
+from core.bot import Bot, BotSettings
+from core.engine.engine import Engine
+from core.engine.store import open_store
+from core.engine.worker import Worker
+from core.errors import HubError, StoreError
+from core.hub import Hub
+from core.supervisor import Channel, Pace, Supervisor
+
+log = structlog.get_logger(__name__)
+
+
+class HubSettings(Protocol):
+    """The keys under `hub:`."""
+
+    public_url: str
+    host: str
+    port: int
+    playground: Literal["auto"] | bool
+    var: Path
+    redis_url: str
+    drain: float
+
+
+class Configuration(Protocol):
+    """A valid configuration, typed."""
+
+    hub: HubSettings
+    channels: Mapping[str, Settings]
+    bots: Mapping[str, BotSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Channels and pages that do not come from the YAML file."""
+
+    channels: Mapping[str, Settings] = field(default_factory=dict)
+    routes: Iterable[web.AbstractRouteDef] = ()
+    listening: Callable[[str], None] = lambda _: None
+    """Told the hub's address once it listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What stands on the core: handed in, so that the core knows none of it."""
+
+    adapter_type: Callable[[str], type[Adapter[Any]]]
+    bot_type: Callable[[str], type[Bot[Any]]]
+    playground: Callable[[Configuration], AbstractAsyncContextManager[Extra]]
+
+
+class Application:
+    """One process of the hub."""
+
+    def __init__(self, config: Configuration, parts: Parts, *, prefix: str = "sb", pace: Pace = Pace()) -> None:  # noqa: B008
+        self.config = config
+        self.parts = parts
+        self.pace = pace
+        self.prefix = prefix
+        self.supervisor = Supervisor()
+        self.url = ""
+        """Where the hub listens."""
+        self.rejected: list[str] = []
+        """Faults of the last edit of the configuration, while it is not in force."""
+        self._extra = Extra()
+        self._bots: dict[str, Bot[Any]] = {}
+        self._draining = False
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The hub takes events and answers them while the body runs; then it finishes what is under way."""
+        hub_settings = self.config.hub
+        async with contextlib.AsyncExitStack() as stack:
+            store = await stack.enter_async_context(open_store(hub_settings.redis_url or None, Path(hub_settings.var)))
+            self.engine = Engine(store, prefix=self.prefix)
+            self.hub = Hub(self.engine, self.supervisor.channels)
+            timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
+            self._http = await stack.enter_async_context(
+                aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60))
+            )
+            self._extra = await stack.enter_async_context(self.parts.playground(self.config))
+            await self._listen(stack)
+            self._extra.listening(self.url)
+            worker = Worker(self.engine, self.hub.turn, name=f"{socket.gethostname()}:{id(self):x}")
+            working = asyncio.create_task(worker.run(), name="worker")
+            try:
+                channels = self._all_channels(self.config)
+                await self._start_bots(self.config, channels)
+                self.supervisor.start(map(self._channel, channels.items()))
+                yield
+            finally:
+                self._draining = True
+                await worker.drain(hub_settings.drain)
+                await self.supervisor.stop()
+                await self._stop_bots(list(self._bots))
+                working.cancel()
+                await asyncio.wait([working])
+
+    async def apply(self, config: Configuration) -> dict[str, str]:
+        """Bring the channels in line with a new configuration; only those that differ are touched.
+
+        Returns channel -> start | stop | restart | keep."""
+        steps = plan(self.config, config, self._extra.channels)
+        old_bots = [name for name, bot in self.config.bots.items() if config.bots.get(name) != bot]
+        await self.supervisor.stop(name for name, step in steps.items() if step in ("stop", "restart"))
+        for name, step in steps.items():
+            if step == "stop":
+                del self.supervisor.channels[name]
+        await self._stop_bots(old_bots)
+        self.config = config
+        channels = self._all_channels(config)
+        await self._start_bots(config, channels)
+        self.supervisor.start(
+            self._channel((name, channels[name])) for name, step in steps.items() if step in ("start", "restart")
+        )
+        self.rejected = []
+        return steps
+
+    async def report(self) -> tuple[bool, dict[str, object]]:
+        """Whether the hub can take work, and how each part is."""
+        try:
+            stats = await self.engine.stats()
+            store: dict[str, object] = {"ok": True}
+        except StoreError as error:
+            stats, store = None, {"ok": False, "error": str(error)}
+        is_ready = stats is not None and not self._draining
+        channels = {
+            channel.name: {
+                "state": str(channel.state),
+                "detail": channel.detail,
+                "restarts": channel.restarts,
+                "last_sign_of_life_s": round(channel.adapter.health.silent_for, 1) if channel.adapter else None,
+            }
+            for channel in self.supervisor.channels.values()
+        }
+        facts: dict[str, object] = {
+            "ready": is_ready,
+            "store": store,
+            "events": stats,
+            "channels": channels,
+            "configuration": {"ok": not self.rejected, "faults": self.rejected},
+        }
+        return is_ready, facts
+
+    def _all_channels(self, config: Configuration) -> dict[str, Settings]:
+        return {**config.channels, **self._extra.channels}
+
+    def _channel(self, entry: tuple[str, Settings]) -> Channel:
+        name, settings = entry
+        local = name in self._extra.channels
+        wiring = Wiring(
+            channel=name,
+            inbox=self.hub.accept,
+            http=self._http,
+            public_url=self.url if local else self.config.hub.public_url.rstrip("/"),
+            cursors=_Cursors(self.engine, name),
+            commands=commands.COMMANDS,
+        )
+        build = partial(self._build, settings, wiring)
+        return Channel(name, settings, self._bots[settings.bot], build, self.pace)
+
+    def _build(self, settings: Settings, wiring: Wiring) -> Adapter[Any]:
+        return self.parts.adapter_type(settings.platform)(settings, wiring)
+
+    async def _start_bots(self, config: Configuration, channels: Mapping[str, Settings]) -> None:
+        """Those that some channel uses and that do not run yet."""
+        for name in sorted({settings.bot for settings in channels.values()} - set(self._bots)):
+            bot = self.parts.bot_type(config.bots[name].use)(config.bots[name])
+            await bot.start()
+            self._bots[name] = bot
+
+    async def _stop_bots(self, names: Iterable[str]) -> None:
+        for name in names:
+            if bot := self._bots.pop(name, None):
+                await bot.stop()
+
+    async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
+        """Open the one port. Raises HubError where it is taken."""
+        app = server.application(self.supervisor.channels, self.report, self._extra.routes)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handler_cancellation=True)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        host, port = self.config.hub.host, self.config.hub.port
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise HubError(
+                f"cannot listen on {host}:{port} ({error.strerror}); set PORT or hub.port to another"
+            ) from error
+        bound = runner.addresses[0][1]
+        self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{bound}"  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursors:
+    engine: Engine
+    channel: str
+
+    async def read(self) -> Mapping[str, str]:
+        return await self.engine.cursors(self.channel)
+
+
+def plan(old: Configuration, new: Configuration, extra: Mapping[str, Settings] | None = None) -> dict[str, str]:
+    """Channel -> start | stop | restart | keep. A channel restarts when its own or its bot's settings changed."""
+    before, after = {**old.channels, **(extra or {})}, {**new.channels, **(extra or {})}
+    steps: dict[str, str] = {}
+    for name in {**before, **after}:
+        if name not in before:
+            steps[name] = "start"
+        elif name not in after:
+            steps[name] = "stop"
+        else:
+            bot = after[name].bot
+            same = before[name] == after[name] and old.bots.get(bot) == new.bots.get(bot)
+            steps[name] = "keep" if same and old.hub.public_url == new.hub.public_url else "restart"
+    return steps

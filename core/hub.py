@@ -1,0 +1,179 @@
+"""The way of one message, top to bottom: `accept` makes it durable, `turn` answers it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from core import commands
+from core.adapter import Adapter, Settings
+from core.bot import Bot, Remembered, Turn
+from core.conversation import key
+from core.delivery.deliver import Staged, deliver, fit, gather
+from core.delivery.gate import Gate
+from core.delivery.typing import sign_of_life
+from core.engine.engine import Claim, Engine
+from core.errors import SendError, StoreError, Undeliverable
+from core.events import Accepted, AnyEvent, Command, Message, Part, Press
+from core.policies import Refusal, Silence, judge
+
+log = structlog.get_logger(__name__)
+
+WAIT_LINE = "One moment please: I am still busy with your earlier messages."
+APOLOGY = "Sorry, something went wrong here and I could not answer. Reference: `{}`"
+NOT_RUNNING_DELAY = 3.0
+"""Seconds until an event of a channel that is not running is looked at again; it keeps its place in line."""
+
+_encode = msgspec.json.Encoder().encode
+_event = msgspec.json.Decoder(AnyEvent).decode
+_staged = msgspec.json.Decoder(Staged).decode
+_remembered = msgspec.json.Decoder(Remembered).decode
+
+
+class Channel(Protocol):
+    """What the hub needs to know of a configured connection."""
+
+    settings: Settings
+    bot: Bot[Any]
+    adapter: Adapter[Any] | None
+    """None while the channel is not running."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Held while an answer is made."""
+        ...
+
+
+class Hub:
+    """Takes events in and answers them; one for the process, over all channels."""
+
+    def __init__(self, engine: Engine, channels: Mapping[str, Channel]) -> None:
+        self.engine = engine
+        self.channels = channels
+        self.gate = Gate()
+
+    async def accept(self, event: AnyEvent) -> Accepted:
+        """Make an event durable; the adapter acknowledges it after that. Raises IntakeError."""
+        channel = event.address.channel
+        accepted = await self.engine.accept(
+            key(event, self.channels[channel].settings.conversation),
+            _encode(event),
+            [f"{channel}:{uid}" for uid in (event.uid, *event.also)],
+            (channel, event.cursor.name, event.cursor.value) if event.cursor else None,
+        )
+        if accepted is Accepted.FULL:
+            await self._ask_to_wait(event)
+        return accepted
+
+    async def turn(self, claim: Claim) -> None:
+        """Answer the event at the head of a conversation, from where an earlier try left off.
+
+        What it raises, the worker takes as "try again later"."""
+        try:
+            event = _event(claim.envelope)
+        except msgspec.DecodeError as error:
+            await self.engine.fail(claim, "dead", reason=f"unreadable event: {error}")
+            return
+        channel = self.channels.get(event.address.channel)
+        if channel is None or channel.adapter is None:
+            await self.engine.fail(claim, "wait", delay=NOT_RUNNING_DELAY, reason="channel not running")
+            return
+        async with sign_of_life(channel.adapter, event.address, self.gate):
+            staged = (
+                _staged(claim.staged) if claim.staged else await self._answer(event, channel, channel.adapter, claim)
+            )
+        if staged is None:
+            return
+        try:
+            await self._deliver(event, channel.adapter, staged, claim)
+        except Undeliverable as error:
+            await self.engine.fail(claim, "dead", reason=f"undeliverable: {error}")
+            return
+        await self._commit(staged, claim)
+
+    async def _answer(self, event: AnyEvent, channel: Channel, adapter: Adapter[Any], claim: Claim) -> Staged | None:
+        """What to send, ready to be staged; None when the turn ended in silence."""
+        history = [_remembered(record) for record in claim.history]
+        verdict = judge(event, channel.settings, history, claim.time)
+        if isinstance(verdict, Silence):
+            await self.engine.commit(claim, outcome="silent", reason=verdict.reason)
+            return None
+        if isinstance(verdict, Refusal):
+            return Staged(event.address, [Part(verdict.line)], claim.time)
+        turn = _turn(event, claim.conversation, history)
+        try:
+            parts = await gather(_respond(event, turn, channel.bot))
+        except Exception as error:
+            if claim.tries < self.engine.max_tries:
+                raise
+            await log.aexception("bot failed", conversation=claim.conversation, event_id=event.uid)
+            reason = f"bot failed: {type(error).__name__}: {error}"
+            return Staged(event.address, [Part(APOLOGY.format(event.uid))], claim.time, reason=reason)
+        remember = [] if turn.forgotten else _exchange(event, turn, parts, claim.time)
+        if not parts:
+            await self.engine.commit(claim, outcome="silent", reason="bot silent", forget=turn.forgotten)
+            return None
+        return Staged(event.address, fit(parts, adapter), claim.time, remember=remember, forget=turn.forgotten)
+
+    async def _deliver(self, event: AnyEvent, adapter: Adapter[Any], staged: Staged, claim: Claim) -> None:
+        async def save(so_far: Staged) -> None:
+            await self.engine.stage(claim, _encode(so_far))
+
+        await save(staged)  # before the first send: a crash never asks the bot again; and nobody else has the turn
+        turn_id = f"{event.address.channel}:{event.uid}"
+        await deliver(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
+
+    async def _commit(self, staged: Staged, claim: Claim) -> None:
+        if staged.reason:
+            await self.engine.fail(claim, "dead", reason=staged.reason)
+            return
+        append = [_encode(record) for record in staged.remember]
+        await self.engine.commit(
+            claim, outcome="answered", append=append, forget=staged.forget, replies=[_encode(s) for s in staged.sent]
+        )
+
+    async def _ask_to_wait(self, event: AnyEvent) -> None:
+        """One line to a user whose mailbox is full; best effort, since nothing was stored."""
+        adapter = self.channels[event.address.channel].adapter
+        if adapter is None or not self.gate.is_open(event.address):
+            return
+        try:
+            await adapter.send(event.address, Part(WAIT_LINE), "")
+        except (SendError, StoreError) as error:
+            await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
+
+
+def _turn(event: AnyEvent, conversation: str, history: Sequence[Remembered]) -> Turn:
+    match event:
+        case Message(text=text, attachments=attachments):
+            text = _chosen(text, history) or "\n".join(filter(None, (text, *(file.text for file in attachments))))
+        case Command(text=text) | Press(value=text):
+            attachments = ()
+        case _:
+            raise TypeError(f"{type(event).__name__} is not answered")
+    return Turn(text, event.user, event.address.channel, conversation, event.direct, history, attachments)
+
+
+def _chosen(text: str, history: Sequence[Remembered]) -> str | None:
+    """The value behind a number that was typed in answer to a list of choices."""
+    number = text.strip().rstrip(".")
+    offered = history[-1].choices if history else ()
+    return (
+        offered[int(number) - 1].value
+        if number.isascii() and number.isdigit() and 0 < int(number) <= len(offered)
+        else None
+    )
+
+
+def _respond(event: AnyEvent, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part]:
+    return commands.run(event.name, turn, bot) if isinstance(event, Command) else bot.respond(turn)
+
+
+def _exchange(event: AnyEvent, turn: Turn, parts: Sequence[Part], now: float) -> list[Remembered]:
+    """What the session keeps of a turn."""
+    said = event.label if isinstance(event, Press) and event.label else turn.text
+    question = Remembered("user", said, event.user.name, now, by_bot=event.user.is_bot)
+    offered = tuple(choice for part in parts for choice in part.choices)
+    answer = Remembered("assistant", "\n\n".join(part.text for part in parts), time=now, choices=offered)
+    return [question, answer]

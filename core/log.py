@@ -1,0 +1,72 @@
+"""Structured logs on standard error; configured secrets never get out, whoever logs them."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+
+import structlog
+
+HIDDEN = "…"
+OURS = ("core", "adapters", "bots", "config", "simulators", "web")
+
+
+class Redact:
+    """Takes known secrets out of finished log lines. Last in the chain, so it sees tracebacks as well."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self.pattern: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Replace the secrets by these; ones shorter than six characters would blank out ordinary words."""
+        known = sorted({secret for secret in secrets if len(secret) >= 6}, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, line: str) -> str:
+        return self.pattern.sub(HIDDEN, line) if self.pattern else line
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    redact = Redact(())
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redact(super().format(record))
+
+
+def setup(level: str = "INFO", *, json: bool | None = None) -> Redact:
+    """Send all logs, ours and the libraries', through one formatter; JSON where nobody watches a terminal.
+
+    Returns the redaction, to be told the secrets once they are known."""
+    json = not sys.stderr.isatty() if json is None else json
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: list[structlog.typing.Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if json
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Formatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Below WARNING, libraries log whole URLs, bodies or signatures, and with them tokens.
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+    return _Formatter.redact

@@ -1,0 +1,204 @@
+"""Keeps each channel alive by itself: one task each, named states, back-off; one that is sick touches no other."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+from core.adapter import Adapter, Route, Settings
+from core.bot import Bot
+from core.errors import BadCredentials, NotReady
+
+log = structlog.get_logger(__name__)
+
+
+class State(StrEnum):
+    OFF = "off"
+    """Not wanted: `enabled: false`, or `auto` and secrets are missing."""
+    STARTING = "starting"
+    RUNNING = "running"
+    NOT_READY = "not ready"
+    """The platform cannot be reached; tried again by itself."""
+    BAD_CREDENTIALS = "bad credentials"
+    """An admin must act; tried again when the settings change."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds of a channel's life."""
+
+    first_retry: float = 1.0
+    longest_retry: float = 60.0
+    healthy_after: float = 300.0
+    """So long running, and the next back-off starts small again."""
+    probe_every: float = 5.0
+    start_limit: float = 30.0
+    drain_limit: float = 1.0
+    """What is not finished by then is taken up again when the channel is back."""
+    stop_limit: float = 5.0
+
+
+@dataclass
+class Channel:
+    """A configured connection and its life."""
+
+    name: str
+    settings: Settings
+    bot: Bot[Any]
+    build: Callable[[], Adapter[Any]]
+    """A new adapter; imports the platform's SDK."""
+    pace: Pace = Pace()
+    state: State = State.OFF
+    detail: str = ""
+    """Connected as whom, or why not and what to do."""
+    adapter: Adapter[Any] | None = None
+    """Only while running and not about to stop."""
+    restarts: int = 0
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the first attempt to start has ended, well or not."""
+    _task: asyncio.Task[None] | None = None
+    _turns: int = 0
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def routes(self) -> Iterable[Route]:
+        return self.adapter.routes() if self.adapter else ()
+
+    def start(self) -> None:
+        """Begin to live; `settled` tells when the first attempt is over."""
+        if (off := why_off(self.settings)) is not None:
+            self._now(State.OFF, off)
+            self.settled.set()
+            return
+        self._task = asyncio.create_task(self._live(), name=f"channel {self.name}")
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Held while an answer is made: `stop` waits for these."""
+        self._turns += 1
+        try:
+            yield
+        finally:
+            self._turns -= 1
+            if not self._turns:
+                self._idle.set()
+
+    async def stop(self) -> None:
+        """Begin no more turns, let those under way finish for a moment, and let go of the platform."""
+        self.adapter = None
+        if self._turns:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.pace.drain_limit):
+                    await self._idle.wait()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+            self._now(State.STOPPED, "")
+
+    async def _live(self) -> None:
+        failures = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await self._run()
+            except BadCredentials as error:
+                self._now(State.BAD_CREDENTIALS, str(error))
+                return
+            except NotReady as error:
+                self._now(State.NOT_READY, str(error))
+            except Exception as error:  # noqa: BLE001
+                # A fault of the adapter itself: the channel is tried again, and the rest of the hub goes on.
+                await log.aexception("channel failed", channel=self.name)
+                self._now(State.NOT_READY, f"{type(error).__name__}: {error}")
+            finally:
+                self.settled.set()
+            failures = 1 if loop.time() - began > self.pace.healthy_after else failures + 1
+            self.restarts += 1
+            await asyncio.sleep(backoff(failures, self.pace))
+
+    async def _run(self) -> None:
+        """Start, and watch until there is no more proof of life."""
+        self._now(State.STARTING, "")
+        adapter = self.build()
+        try:
+            async with asyncio.timeout(self.pace.start_limit):
+                await adapter.start()
+            self.adapter = adapter
+            self._now(State.RUNNING, adapter.health.identity)
+            self.settled.set()
+            while True:
+                await asyncio.sleep(self.pace.probe_every)
+                async with asyncio.timeout(self.pace.start_limit):
+                    await adapter.probe()
+        except TimeoutError as error:
+            raise NotReady(f"no answer within {self.pace.start_limit:g} s") from error
+        finally:
+            self.adapter = None
+            await self._let_go(adapter)
+
+    async def _let_go(self, adapter: Adapter[Any]) -> None:
+        """Stop it, but wait for no platform for ever; a task that hangs is left behind, not waited for."""
+        stopping = asyncio.create_task(adapter.stop(), name=f"stop {self.name}")
+        await asyncio.wait([stopping], timeout=self.pace.stop_limit)
+        if not stopping.done():
+            stopping.cancel()
+            await log.awarning("channel did not stop in time", channel=self.name)
+        elif (error := stopping.exception()) is not None:
+            await log.awarning("channel stopped badly", channel=self.name, error=repr(error))
+
+    def _now(self, state: State, detail: str) -> None:
+        if (state, detail) != (self.state, self.detail):
+            log.info("channel", channel=self.name, state=str(state), detail=detail)
+        self.state, self.detail = state, detail
+
+
+def backoff(failures: int, pace: Pace) -> float:
+    """Seconds to wait after so many failures in a row: exponential, jittered so that hubs do not march in step."""
+    ceiling = min(pace.longest_retry, pace.first_retry * 2 ** (min(failures, 32) - 1))
+    return random.uniform(ceiling / 2 if failures == 1 else 0, ceiling)
+
+
+def why_off(settings: Settings) -> str | None:
+    """Why a channel is not to run; None where it is."""
+    if settings.enabled is False:
+        return "turned off"
+    missing = [
+        f"{key} ({settings.environment[key]})" if key in settings.environment else key for key in settings.missing()
+    ]
+    if not missing:
+        return None
+    return f"missing: {', '.join(missing)}"
+
+
+class Supervisor:
+    """All channels of the process."""
+
+    def __init__(self) -> None:
+        self.channels: dict[str, Channel] = {}
+
+    def start(self, channels: Iterable[Channel]) -> None:
+        """Begin with these; a channel of the same name must have been stopped before."""
+        for channel in channels:
+            self.channels[channel.name] = channel
+            channel.start()
+
+    async def stop(self, names: Iterable[str] | None = None) -> None:
+        """Stop the named channels, or all, side by side."""
+        wanted = list(self.channels if names is None else names)
+        await asyncio.gather(*(self.channels[name].stop() for name in wanted))
+
+    async def settled(self, limit: float) -> None:
+        """Wait until every channel has come up or has said why not, at most `limit` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                for channel in list(self.channels.values()):
+                    await channel.settled.wait()

@@ -1,0 +1,63 @@
+import pytest
+
+from core.adapter import Settings
+from core.bot import Remembered
+from core.events import Address, Attachment, Command, Deleted, Edited, Joined, Message, Press, Reaction, User
+from core.policies import Refusal, Silence, judge
+
+HERE = {"uid": "1", "address": Address("c", "r", "t"), "user": User("u")}
+BOT = {**HERE, "user": User("b", is_bot=True)}
+OLD = [Remembered("user", "hi"), Remembered("assistant", "hello")]
+
+
+def settings(**keys):
+    return Settings(platform="fake", **keys)
+
+
+@pytest.mark.parametrize(
+    ("event", "keys", "history"),
+    [
+        (Message(**HERE, text="hi", direct=True), {}, []),
+        (Message(**HERE, text="hi", mentioned=True), {}, []),
+        (Message(**HERE, text="hi"), {"answer": "all"}, []),
+        (Message(**HERE, text="hi"), {"answer": "threads"}, OLD),
+        (Command(**HERE, name="help"), {}, []),
+        (Press(**HERE, value="x"), {}, []),
+        (Message(**HERE, text="", mentioned=True), {}, []),
+        (Message(**BOT, text="hi", direct=True), {"answer_bots": True}, []),
+        (Message(**HERE, text="", direct=True, attachments=(Attachment("audio", "f", text="said so"),)), {}, []),
+    ],
+)
+def test_what_is_said_to_us_is_answered(event, keys, history):
+    assert judge(event, settings(**keys), history, 100.0) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "keys", "history", "reason"),
+    [
+        (Message(**HERE, text="hi"), {}, [], "not addressed"),
+        (Message(**HERE, text="hi"), {}, OLD, "not addressed"),
+        (Message(**HERE, text="hi"), {"answer": "threads"}, [], "not addressed"),
+        (Message(**BOT, text="hi", direct=True), {}, [], "bot"),
+        (Edited(**HERE, text="hi"), {"answer": "all"}, [], "edited"),
+        (Deleted(**HERE), {"answer": "all"}, [], "deleted"),
+        (Reaction(**HERE, emoji="+1"), {"answer": "all"}, [], "reaction"),
+        (Joined(**HERE), {"answer": "all"}, [], "joined"),
+        (Message(**HERE, text=" ", direct=True), {}, [], "empty"),
+    ],
+)
+def test_all_else_is_passed_over_with_a_reason(event, keys, history, reason):
+    assert judge(event, settings(**keys), history, 100.0) == Silence(reason)
+
+
+def test_two_bots_fall_silent_after_five_turns_in_a_minute():
+    turns = [Remembered("user", "hi", time=90.0, by_bot=True)] * 5
+    event, answering = Message(**BOT, text="hi", direct=True), settings(answer_bots=True)
+    assert judge(event, answering, turns[:4], 100.0) is None
+    assert judge(event, answering, turns, 100.0) == Silence("bot loop")
+    assert judge(event, answering, turns, 151.0) is None
+
+
+def test_a_file_without_words_is_refused_politely():
+    event = Message(**HERE, text="", direct=True, attachments=(Attachment("image", "f"),))
+    assert isinstance(judge(event, settings(), [], 0.0), Refusal)
