@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import structlog
 from aiohttp import web
+from pydantic import SecretStr
 
 from core import commands, server
 from core.adapter import Adapter, Settings, Wiring
@@ -30,21 +31,31 @@ log = structlog.get_logger(__name__)
 class HubSettings(Protocol):
     """The keys under `hub:`."""
 
-    public_url: str
-    host: str
-    port: int
-    playground: Literal["auto"] | bool
-    var: Path
-    redis_url: str
-    drain: float
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def var(self) -> Path: ...
+    @property
+    def redis_url(self) -> SecretStr: ...
+    @property
+    def log_level(self) -> str: ...
+    @property
+    def drain(self) -> float: ...
 
 
 class Configuration(Protocol):
     """A valid configuration, typed."""
 
-    hub: HubSettings
-    channels: Mapping[str, Settings]
-    bots: Mapping[str, BotSettings]
+    @property
+    def hub(self) -> HubSettings: ...
+    @property
+    def channels(self) -> Mapping[str, Settings]: ...
+    @property
+    def bots(self) -> Mapping[str, BotSettings]: ...
+    @property
+    def public_url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ class Extra:
     routes: Iterable[web.AbstractRouteDef] = ()
     listening: Callable[[str], None] = lambda _: None
     """Told the hub's address once it listens."""
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Title -> path of what a person may want to open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,9 @@ class Application:
         """The hub takes events and answers them while the body runs; then it finishes what is under way."""
         hub_settings = self.config.hub
         async with contextlib.AsyncExitStack() as stack:
-            store = await stack.enter_async_context(open_store(hub_settings.redis_url or None, Path(hub_settings.var)))
+            store = await stack.enter_async_context(
+                open_store(hub_settings.redis_url.get_secret_value() or None, hub_settings.var)
+            )
             self.engine = Engine(store, prefix=self.prefix)
             self.hub = Hub(self.engine, self.supervisor.channels)
             timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
@@ -133,6 +148,10 @@ class Application:
         self.rejected = []
         return steps
 
+    def pages(self) -> dict[str, str]:
+        """Title -> address of what a person may want to open."""
+        return {title: self.url + path for title, path in self._extra.pages.items()}
+
     async def report(self) -> tuple[bool, dict[str, object]]:
         """Whether the hub can take work, and how each part is."""
         try:
@@ -169,7 +188,7 @@ class Application:
             channel=name,
             inbox=self.hub.accept,
             http=self._http,
-            public_url=self.url if local else self.config.hub.public_url.rstrip("/"),
+            public_url=self.url if local else self.config.public_url,
             cursors=_Cursors(self.engine, name),
             commands=commands.COMMANDS,
         )
@@ -229,5 +248,5 @@ def plan(old: Configuration, new: Configuration, extra: Mapping[str, Settings] |
         else:
             bot = after[name].bot
             same = before[name] == after[name] and old.bots.get(bot) == new.bots.get(bot)
-            steps[name] = "keep" if same and old.hub.public_url == new.hub.public_url else "restart"
+            steps[name] = "keep" if same and old.public_url == new.public_url else "restart"
     return steps

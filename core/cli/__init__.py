@@ -1,0 +1,117 @@
+"""The command line: `python3 run.py COMMAND`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core import log
+from core.application import Application, Configuration
+from core.cli import dead
+from core.cli.program import Program
+from core.cli.running import Running
+from core.cli.serve import secrets, serve
+from core.errors import ConfigError, HubError
+
+CONFIG = Path("config/hub.yaml")
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML file to read.")]
+
+
+def main(program: Program, arguments: list[str] | None = None) -> None:
+    """Run a command; an error of ours ends in one clear message, never in a traceback."""
+    try:
+        command_line(program)(arguments, standalone_mode=True)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except HubError as error:
+        print(f"switchboard: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def command_line(program: Program) -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+
+    @app.callback(invoke_without_command=True)
+    def no_command(context: typer.Context) -> None:
+        """Switchboard: one conversation core, every channel. Without a command it serves."""
+        if context.invoked_subcommand is None:
+            _run(serve(program, CONFIG, program.load(CONFIG)))
+
+    @app.command("serve")
+    def serve_command(
+        config: ConfigOption = CONFIG,
+        host: Annotated[str | None, typer.Option(help="Listen here instead of where the file says.")] = None,
+        port: Annotated[int | None, typer.Option(help="The web server's port.")] = None,
+    ) -> None:
+        """Run the hub until it is stopped."""
+        _run(serve(program, config, program.override(program.load(config), host, port)))
+
+    @app.command()
+    def chat(
+        config: ConfigOption = CONFIG,
+        bot: Annotated[str | None, typer.Option(help="Which of the bots to talk with.")] = None,
+    ) -> None:
+        """Talk with a bot here in the terminal."""
+        _run(_chat(program, program.load(config), bot))
+
+    @app.command()
+    def check(config: ConfigOption = CONFIG) -> None:
+        """Say whether the YAML file is right, and if not what is wrong where."""
+        found = program.load(config)
+        typer.echo(f"{config} is right: {len(found.channels)} channels, {len(found.bots)} bots.")
+
+    @app.command()
+    def schema(
+        output: Annotated[Path, typer.Option("--output", "-o", help="Where to write it; - prints it.")] = Path(
+            "config/schema.json"
+        ),
+    ) -> None:
+        """Write the JSON Schema of the YAML file, which editors complete and check with."""
+        text = json.dumps(program.schema(), indent=2) + "\n"
+        if str(output) == "-":
+            typer.echo(text, nl=False)
+        else:
+            output.write_text(text)
+            typer.echo(f"wrote {output}")
+
+    @app.command()
+    def reload(
+        config: ConfigOption = CONFIG,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    ) -> None:
+        """Have the running hub take over the YAML file."""
+        found = program.load(config)
+        running = Running.find(found.hub.var)
+        for name, step in sorted(running.changes(found).items()):
+            typer.echo(f"{step:8} {name}")
+        if not dry_run:
+            running.reload()
+
+    @app.command()
+    def bench(
+        users: Annotated[int, typer.Option(help="How many talk at once.")] = 48,
+        each: Annotated[int, typer.Option(help="Messages each of them says.")] = 40,
+    ) -> None:
+        """Measure the hub beside bare SDK bots on this machine."""
+        _run(program.bench(users, each))
+
+    app.add_typer(dead.commands(program.load, CONFIG), name="dead")
+    return app
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+async def _chat(program: Program, config: Configuration, bot: str | None) -> None:
+    log.setup("WARNING").learn(secrets(config))
+    alone, closed = program.chat(config, bot)
+    async with Application(alone, program.parts, prefix="chat").running():
+        await closed.wait()

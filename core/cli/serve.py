@@ -1,0 +1,99 @@
+"""Runs the hub until it is told to stop: the channels' table, signals, and configurations taken over while it runs."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from core import log as logging
+from core.application import Application, Configuration
+from core.cli.program import Program
+from core.cli.running import Running
+from core.supervisor import Channel, State
+
+log = structlog.get_logger(__name__)
+
+SETTLE = 10.0
+"""Seconds that the table waits for channels to come up; those that need longer are shown as starting."""
+_COLOURS = {State.RUNNING: "green", State.OFF: "dim", State.BAD_CREDENTIALS: "red", State.NOT_READY: "yellow"}
+
+
+def secrets(config: Configuration) -> list[str]:
+    """Every secret value of a configuration, for the log to hide."""
+    models = [config.hub, *config.channels.values(), *config.bots.values()]
+    values = (value for model in models for _, value in model)  # type: ignore[attr-defined]
+    return [value.get_secret_value() for value in values if hasattr(value, "get_secret_value")]
+
+
+def table(channels: list[Channel]) -> Table:
+    """Each channel: connected as whom, or why not and what to do next."""
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("channel", "platform", "state", ""):
+        shown.add_column(heading)
+    for channel in channels:
+        colour = _COLOURS.get(channel.state, "default")
+        shown.add_row(
+            channel.name, channel.settings.platform, f"[{colour}]{channel.state}[/]", channel.detail.replace("[", r"\[")
+        )
+    return shown
+
+
+async def serve(program: Program, path: Path, config: Configuration) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
+    redact = logging.setup(config.hub.log_level.upper())
+    redact.learn(secrets(config))
+    edits, look = program.watch(path, config)
+    stop = _signals(look)
+    console = Console(stderr=False, highlight=False)
+    application = Application(config, program.parts)
+    async with application.running():
+        Running.note(config)
+        following = asyncio.create_task(_follow(edits, application, redact))
+        await application.supervisor.settled(SETTLE)
+        console.print(table(list(application.supervisor.channels.values())))
+        for title, url in application.pages().items():
+            console.print(f"{title}: {url}")
+        console.print(f"Switchboard is ready on {application.url}  (Ctrl+C stops it)")
+        await stop.wait()
+        log.info("stopping", drain=config.hub.drain)
+        following.cancel()
+        await asyncio.wait([following])
+
+
+async def _follow(
+    edits: AsyncIterator[Configuration | list[str]], application: Application, redact: logging.Redact
+) -> None:
+    """Take over each edit of the configuration that is valid; say of the others what is wrong."""
+    async for found in edits:
+        if isinstance(found, list):
+            application.rejected = found
+            log.error("configuration refused; the last good one stays in force", faults=found)
+            continue
+        redact.learn([*secrets(application.config), *secrets(found)])
+        steps = await application.apply(found)
+        Running.note(found)
+        log.info("configuration taken over", **{name: step for name, step in steps.items() if step != "keep"})
+
+
+def _signals(look: Callable[[], None]) -> asyncio.Event:
+    """The event that SIGTERM or SIGINT sets; SIGHUP has the configuration looked at."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # not on Windows
+            loop.add_signal_handler(number, end)
+    with contextlib.suppress(NotImplementedError, AttributeError):
+        loop.add_signal_handler(signal.SIGHUP, look)
+    return stop

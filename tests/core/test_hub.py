@@ -1,0 +1,181 @@
+import asyncio
+
+import aiohttp
+import pytest
+
+from core.adapter import Settings, Wiring
+from core.engine.worker import Worker
+from core.errors import Undeliverable
+from core.events import Accepted, Attachment, Edited, Press, User
+from core.hub import Hub
+from core.supervisor import Channel, State
+from tests.fakes import ANN, FakeAdapter, FakeBot, NoCursors, command, menu, nowhere, said
+
+
+class Chat:
+    """A hub with one channel on fakes over the real store; `say` gives back what a user then sees."""
+
+    def __init__(self, engine, http):
+        self.engine = engine
+        self.bot = FakeBot()
+        settings = Settings(platform="fake", enabled=True)
+        self.adapter = FakeAdapter(settings, Wiring("fake", nowhere, http, "http://hub", NoCursors()))
+        self.channel = Channel("fake", settings, self.bot, lambda: self.adapter, state=State.RUNNING)
+        self.channel.adapter = self.adapter
+        self.hub = Hub(engine, {"fake": self.channel})
+        self.worker = Worker(engine, self.hub.turn, name="w")
+
+    async def say(self, *events):
+        for event in events:
+            await self.hub.accept(event)
+        await self.settled()
+        return self.adapter.texts
+
+    async def settled(self):
+        async with asyncio.timeout(10):
+            while (await self.engine.stats()).in_flight:
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def chat(engine):
+    async with aiohttp.ClientSession() as http:
+        chat = Chat(engine, http)
+        working = asyncio.create_task(chat.worker.run())
+        yield chat
+        await chat.worker.drain(1)
+        working.cancel()
+        await asyncio.wait([working])
+
+
+async def test_what_is_said_is_answered_in_place(chat):
+    assert await chat.say(said("hello", thread="t1")) == ["hello"]
+    assert chat.adapter.sent[0][0] == said("hello", thread="t1").address
+
+
+async def test_the_same_event_twice_is_answered_once(chat):
+    assert await chat.hub.accept(said("hello")) is Accepted.NEW
+    assert await chat.hub.accept(said("hello")) is Accepted.DUPLICATE
+    await chat.settled()
+    assert chat.adapter.texts == ["hello"]
+
+
+async def test_one_message_told_twice_under_two_ids_is_answered_once(chat):
+    assert await chat.say(said("hello", 1, also=("ts1",)), said("hello", 2, also=("ts1",))) == ["hello"]
+
+
+async def test_many_messages_at_once_are_answered_in_order(chat):
+    texts = [f"message {n}" for n in range(20)]
+    assert await chat.say(*(said(text, n) for n, text in enumerate(texts))) == texts
+
+
+async def test_a_slow_answer_holds_up_no_other_conversation(chat):
+    chat.bot.holds["slow"] = asyncio.Event()
+    await chat.hub.accept(said("slow", room="r1"))
+    await chat.hub.accept(said("quick", room="r2"))
+    async with asyncio.timeout(5):
+        while chat.adapter.texts != ["quick"]:
+            await asyncio.sleep(0.005)
+    chat.bot.holds["slow"].set()
+    await chat.settled()
+    assert chat.adapter.texts == ["quick", "slow"]
+
+
+async def test_the_bot_is_told_what_was_said_before(chat):
+    await chat.say(said("one", 1), said("two", 2))
+    assert [(r.role, r.text) for r in chat.bot.turns[1].history] == [("user", "one"), ("assistant", "one")]
+
+
+async def test_reset_forgets(chat):
+    texts = await chat.say(said("one", 1), command("reset"), said("two", 3))
+    assert texts[1] == "Forgotten. We start anew."
+    assert chat.bot.turns[-1].history == []
+
+
+async def test_conversations_do_not_hear_each_other(chat):
+    await chat.say(said("secret", room="r1"), said("hello", room="r2"))
+    assert chat.bot.turns[-1].history == [] or chat.bot.turns[-1].text == "secret"
+
+
+async def test_help_names_every_command(chat):
+    (text,) = await chat.say(command("help"))
+    assert all(f"/{name}" in text for name in ("ai", "help", "reset"))
+
+
+async def test_ai_asks_the_bot(chat):
+    assert await chat.say(command("ai", "hello")) == ["hello"]
+
+
+async def test_an_unknown_command_is_answered_with_the_way_to_help(chat):
+    (text,) = await chat.say(command("frobnicate"))
+    assert "/help" in text
+
+
+async def test_a_pressed_button_reaches_the_bot_as_its_value(chat):
+    press = Press(uid="p", address=said("").address, user=ANN, value="v1", label="One", direct=True)
+    assert await chat.say(press) == ["v1"]
+
+
+async def test_a_number_typed_under_a_list_is_the_choice(chat):
+    chat.bot.answers["menu"] = [menu("Which?", "A", "B")]
+    await chat.say(said("menu", 1), said("2", 2))
+    assert chat.bot.turns[-1].text == "value of B"
+
+
+async def test_edits_and_other_bots_get_no_answer_and_are_counted(chat):
+    edited = Edited(uid="e", address=said("").address, user=ANN, text="hi", direct=True)
+    assert await chat.say(edited, said("hi", user=User("b", is_bot=True))) == []
+    stats = await chat.engine.stats()
+    assert (stats.accepted, stats.silent, stats.answered) == (2, 2, 0)
+
+
+async def test_a_file_without_words_gets_one_polite_line(chat):
+    (line,) = await chat.say(said("", attachments=(Attachment("image", "f1"),)))
+    assert "read text" in line
+
+
+async def test_a_bot_that_fails_once_is_asked_again(chat):
+    chat.bot.errors = [ValueError("bad luck")]
+    assert await chat.say(said("hello")) == ["hello"]
+
+
+async def test_a_bot_that_keeps_failing_apologises_and_leaves_a_dead_letter(chat):
+    chat.bot.errors = [ValueError("bug")] * 50
+    (text,) = await chat.say(said("hello"))
+    (letter,) = await chat.engine.dead_letters()
+    assert said("").uid in text
+    assert "ValueError: bug" in letter.reason
+
+
+async def test_what_cannot_be_delivered_is_a_dead_letter_and_the_next_message_is_answered(chat):
+    chat.adapter.trouble = [Undeliverable("blocked")]
+    assert await chat.say(said("one", 1), said("two", 2)) == ["two"]
+    assert [letter.reason for letter in await chat.engine.dead_letters()] == ["undeliverable: blocked"]
+
+
+async def test_a_channel_that_is_away_keeps_its_events_and_answers_when_it_is_back(chat, monkeypatch):
+    monkeypatch.setattr("core.hub.NOT_RUNNING_DELAY", 0.01)
+    chat.channel.adapter = None
+    await chat.hub.accept(said("hello"))
+    while (await chat.engine.stats()).accepted == 0:
+        await asyncio.sleep(0.005)
+    chat.channel.adapter = chat.adapter
+    await chat.settled()
+    assert chat.adapter.texts == ["hello"]
+
+
+async def test_an_answer_that_takes_long_shows_a_sign_of_life(chat, monkeypatch):
+    monkeypatch.setattr("core.delivery.typing.PATIENCE", 0.01)
+    chat.bot.holds["slow"] = asyncio.Event()
+    await chat.hub.accept(said("slow"))
+    async with asyncio.timeout(5):
+        await chat.adapter.typed.wait()
+    chat.bot.holds["slow"].set()
+    await chat.settled()
+
+
+async def test_every_accepted_event_is_accounted_for(chat):
+    chat.adapter.trouble = [Undeliverable("blocked")]
+    await chat.say(said("a", 1), said("b", 2), said("", 3), command("help", n=4))
+    stats = await chat.engine.stats()
+    assert stats.accepted == stats.answered + stats.silent + stats.dead + stats.in_flight == 4
