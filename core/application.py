@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -113,7 +114,7 @@ class Application:
             self._extra = await stack.enter_async_context(self.parts.playground(self.config))
             await self._listen(stack)
             self._extra.listening(self.url)
-            worker = Worker(self.engine, self.hub.turn, name=f"{socket.gethostname()}:{id(self):x}")
+            worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
             working = asyncio.create_task(worker.run(), name="worker")
             try:
                 channels = self._all_channels(self.config)
@@ -173,6 +174,7 @@ class Application:
             "ready": is_ready,
             "store": store,
             "events": stats,
+            "silences": dict(self.hub.silences),
             "channels": channels,
             "configuration": {"ok": not self.rejected, "faults": self.rejected},
         }
@@ -209,6 +211,12 @@ class Application:
         for name in names:
             if bot := self._bots.pop(name, None):
                 await bot.stop()
+
+    def _worker_name(self) -> str:
+        """The same after a restart, so that turns which a crash cut off are taken up at once and not after their lease.
+
+        The port makes it unique on a host: two processes cannot listen on one."""
+        return f"{socket.gethostname()}:{self.config.hub.port or os.getpid()}"
 
     async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         """Open the one port. Raises HubError where it is taken."""

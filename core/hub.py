@@ -1,5 +1,6 @@
 """The way of one message, top to bottom: `accept` makes it durable, `turn` answers it."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -52,6 +53,8 @@ class Hub:
         self.engine = engine
         self.channels = channels
         self.gate = Gate()
+        self.silences: Counter[str] = Counter()
+        """Reason -> how many events this process passed over for it."""
 
     async def accept(self, event: AnyEvent) -> Accepted:
         """Make an event durable; the adapter acknowledges it after that. Raises IntakeError."""
@@ -97,7 +100,7 @@ class Hub:
         history = [_remembered(record) for record in claim.history]
         verdict = judge(event, channel.settings, history, claim.time)
         if isinstance(verdict, Silence):
-            await self.engine.commit(claim, outcome="silent", reason=verdict.reason)
+            await self._say_nothing(verdict.reason, claim)
             return None
         if isinstance(verdict, Refusal):
             return Staged(event.address, [Part(verdict.line)], claim.time)
@@ -112,9 +115,13 @@ class Hub:
             return Staged(event.address, [Part(APOLOGY.format(event.uid))], claim.time, reason=reason)
         remember = [] if turn.forgotten else _exchange(event, turn, parts, claim.time)
         if not parts:
-            await self.engine.commit(claim, outcome="silent", reason="bot silent", forget=turn.forgotten)
+            await self._say_nothing("bot silent", claim, forget=turn.forgotten)
             return None
         return Staged(event.address, fit(parts, adapter), claim.time, remember=remember, forget=turn.forgotten)
+
+    async def _say_nothing(self, reason: str, claim: Claim, *, forget: bool = False) -> None:
+        await self.engine.commit(claim, outcome="silent", forget=forget)
+        self.silences[reason] += 1
 
     async def _deliver(self, event: AnyEvent, adapter: Adapter[Any], staged: Staged, claim: Claim) -> None:
         async def save(so_far: Staged) -> None:
