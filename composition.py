@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ def watch(path: Path, current: Configuration) -> tuple[AsyncIterator[Configurati
 
 
 def schema() -> dict[str, Any]:
-    from config.reference import schema
+    from config.editor import schema
 
     return schema(adapters.settings_types(), bot_settings())
 
@@ -88,19 +88,14 @@ async def playground(config: Configuration) -> AsyncIterator[Extra]:
         yield Extra()
         return
     from simulators.discord import DiscordSimulator
-    from simulators.telegram import TelegramSimulator
-
     from simulators.slack import SlackSimulator
+    from simulators.stage import Simulator
+    from simulators.telegram import TelegramSimulator
     from simulators.twilio import TwilioSimulator
-    from web.panes import Pane, Person, Room
     from web.playground import Playground
 
-    stages = {
-        "slack": SlackSimulator(mode="socket"),
-        "whatsapp": TwilioSimulator(),
-        "telegram": TelegramSimulator(),
-        "discord": DiscordSimulator(),
-    }
+    slack, whatsapp, telegram, discord = SlackSimulator(), TwilioSimulator(), TelegramSimulator(), DiscordSimulator()
+    stages: dict[str, Simulator] = {each.platform: each for each in (slack, whatsapp, telegram, discord)}
     async with contextlib.AsyncExitStack() as stack:
         for stage in stages.values():
             await stack.enter_async_context(stage)
@@ -116,9 +111,63 @@ async def playground(config: Configuration) -> AsyncIterator[Extra]:
             for name, stage in stages.items():
                 stage.webhook_url = f"{url}/webhooks/playground-{name}"
 
-        panes = _panes(stages, Pane, Person, Room)
-        page = Playground(panes)
-        yield Extra(channels, page.routes(), listening, {"Playground": "/playground"})
+        hosts = LOOPBACK if config.hub.host in LOOPBACK else None
+        page = Playground(_panes(slack, whatsapp, telegram, discord), hosts=hosts)
+        yield Extra(channels, page.mount, listening, {"Playground": "/playground"})
+
+
+def _panes(slack: Any, whatsapp: Any, telegram: Any, discord: Any) -> list[Any]:
+    """Who talks where on the playground, and what only some platforms let a user do."""
+    from web.panes import Pane, Person, Room
+
+    def commanded(stage: Any) -> Callable[[str, str, str, str], Awaitable[object]]:
+        return lambda name, rest, user, room: stage.command(name, rest, user=user, room=room)
+
+    def quoting(stage: Any) -> Callable[[str, Any, str], Awaitable[object]]:
+        return lambda text, message, user: stage.say(
+            text, user=user, room=message.room, thread=message.thread, reply_to=message
+        )
+
+    def own(label: str, ids: dict[str, str]) -> list[Room]:
+        return [Room(room, label, only=user) for user, room in ids.items()]
+
+    in_discord = {user: discord.world.direct_room(user) for user in ("42", "43")}
+    numbers = {number: f"whatsapp:{number}" for number in ("+15551230001", "+15551230002")}
+    return [
+        Pane(
+            "Slack",
+            "slack",
+            slack,
+            [Person("U1", "Ada"), Person("U2", "Ben")],
+            [Room("C1", "# general", group=True), *own("hub", {"U1": "D1", "U2": "D2"})],
+            threads=True,
+            command=commanded(slack),
+        ),
+        Pane(
+            "WhatsApp",
+            "whatsapp",
+            whatsapp,
+            [Person("+15551230001", "Ann"), Person("+15551230002", "Ben")],
+            own("Switchboard", numbers),
+        ),
+        Pane(
+            "Telegram",
+            "telegram",
+            telegram,
+            [Person("42", "Ann"), Person("43", "Ben")],
+            [*own("hub", {"42": "42", "43": "43"}), Room(telegram.group, "Group", group=True)],
+            quote=quoting(telegram),
+        ),
+        Pane(
+            "Discord",
+            "discord",
+            discord,
+            [Person("42", "ann"), Person("43", "bob")],
+            [Room("70", "# general", group=True), *own("hub", in_discord)],
+            quote=quoting(discord),
+            command=commanded(discord),
+        ),
+    ]
 
 
 def _bot(config: Configuration) -> str:

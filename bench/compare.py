@@ -16,13 +16,13 @@ import psutil
 import yaml
 from rich.console import Console
 from rich.table import Table
-from simulators.discord import DiscordSimulator
-from simulators.slack import SlackSimulator
-from simulators.telegram import TelegramSimulator
-from simulators.twilio import TwilioSimulator
 
 from bench.load import Audience, Result
+from simulators.discord import DiscordSimulator
+from simulators.slack import SlackSimulator
 from simulators.stage import Simulator
+from simulators.telegram import TelegramSimulator
+from simulators.twilio import TwilioSimulator
 
 PLATFORMS = ("slack", "telegram", "whatsapp", "discord")
 MIX = "mix of four"
@@ -42,15 +42,17 @@ class Figure:
     wrong: int
 
 
-def people(platform: str, count: int) -> list[tuple[str, str]]:
-    """So many users, each in a direct chat of their own."""
-    match platform:
-        case "slack":
+def people(stage: Simulator, count: int) -> list[tuple[str, str]]:
+    """So many users (user, room), each in a direct chat of their own."""
+    match stage:
+        case SlackSimulator():
             return [(f"U{n}", f"D{n}") for n in range(1, count + 1)]
-        case "whatsapp":
+        case TwilioSimulator():
             return [(f"+1555123{n:04}", f"whatsapp:+1555123{n:04}") for n in range(1, count + 1)]
+        case DiscordSimulator():
+            return [(str(n), stage.world.direct_room(str(n))) for n in range(1001, count + 1001)]
         case _:
-            return [(str(1000 + n), str(1000 + n)) for n in range(1, count + 1)]
+            return [(str(n), str(n)) for n in range(1001, count + 1001)]
 
 
 def simulators() -> dict[str, Simulator]:
@@ -107,12 +109,12 @@ async def measure(process: psutil.Process, stages: Mapping[str, Simulator], user
     audiences = {name: Audience(stage) for name, stage in stages.items()}
     figures: dict[str, Figure] = {}
     for name in PLATFORMS:  # the first answers import and connect; they are not what a message costs
-        await audiences[name].talk(people(name, users), 3)
+        await audiences[name].talk(people(stages[name], users), 3)
     for name in (*PLATFORMS, MIX):
         chosen = PLATFORMS if name == MIX else (name,)
         count = max(1, users // len(chosen))
         cpu, began = cpu_seconds(process), time.perf_counter()
-        results = await asyncio.gather(*(audiences[one].talk(people(one, count), each) for one in chosen))
+        results = await asyncio.gather(*(audiences[one].talk(people(stages[one], count), each) for one in chosen))
         seconds, cpu = time.perf_counter() - began, cpu_seconds(process) - cpu
         together = Result([wait for result in results for wait in result.waits], sum(r.wrong for r in results))
         done = len(together.waits)
@@ -135,6 +137,7 @@ async def bare(users: int, each: int) -> dict[str, Figure]:
         stages["whatsapp"].webhook_url = f"{base}/whatsapp"
         settings: dict[str, Any] = {name: stage.settings() for name, stage in stages.items()}
         settings |= {"port": port, "public_url": base}
+        settings["discord"]["gateway_url"] = stages["discord"].url.replace("http", "ws", 1) + "/gateway/"
         process = await stack.enter_async_context(child(["-m", "bench.bare", json.dumps(settings)], "ready", {}))
         return await measure(process, stages, users, each)
 

@@ -64,7 +64,8 @@ class Extra:
     """Channels and pages that do not come from the YAML file."""
 
     channels: Mapping[str, Settings] = field(default_factory=dict)
-    routes: Iterable[web.AbstractRouteDef] = ()
+    mount: Callable[[web.Application], None] = lambda _: None
+    """Adds the pages to the web application."""
     listening: Callable[[str], None] = lambda _: None
     """Told the hub's address once it listens."""
     pages: Mapping[str, str] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Application:
                 await self._stop_bots(list(self._bots))
                 working.cancel()
                 await asyncio.wait([working])
+                await self.engine.close()
 
     async def apply(self, config: Configuration) -> dict[str, str]:
         """Bring the channels in line with a new configuration; only those that differ are touched.
@@ -220,7 +222,8 @@ class Application:
 
     async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         """Open the one port. Raises HubError where it is taken."""
-        app = server.application(self.supervisor.channels, self.report, self._extra.routes)
+        app = server.application(self.supervisor.channels, self.report)
+        self._extra.mount(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handler_cancellation=True)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -80,7 +80,7 @@ class Hub:
             return
         channel = self.channels.get(event.address.channel)
         if channel is None or channel.adapter is None:
-            await self.engine.fail(claim, "wait", delay=NOT_RUNNING_DELAY, reason="channel not running")
+            await self.engine.fail(claim, "release", delay=NOT_RUNNING_DELAY, reason="channel not running")
             return
         async with sign_of_life(channel.adapter, event.address, self.gate):
             staged = (

@@ -1,7 +1,7 @@
-"""The one web server: webhooks of the channels that run, health, and whatever pages are handed in."""
+"""The one web server: webhooks of the channels that run, and health; pages are mounted beside them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -24,9 +24,7 @@ _HEADERS = {
 }
 
 
-def application(
-    channels: Mapping[str, Channel], report: Report, extra: Iterable[web.AbstractRouteDef] = ()
-) -> web.Application:
+def application(channels: Mapping[str, Channel], report: Report) -> web.Application:
     """The web application; `channels` is looked at anew for each request, so that channels come and go."""
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_guard])
 
@@ -59,7 +57,6 @@ def application(
     app.router.add_get("/health/live", live)
     app.router.add_get("/health/ready", ready)
     app.router.add_get("/health", health)
-    app.router.add_routes(extra)
     return app
 
 

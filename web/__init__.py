@@ -1,0 +1,1 @@
+"""Pages for people: what the one web server shows in a browser."""

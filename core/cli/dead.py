@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.application import Configuration
+from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
 from core.engine.store import open_store
 
@@ -42,14 +43,16 @@ def commands(load: Load, default: Path) -> typer.Typer:
 
 
 @asynccontextmanager
-async def _engine(config: Configuration) -> AsyncIterator[Engine]:
+async def _dead(config: Configuration) -> AsyncIterator[DeadLetters]:
     async with open_store(config.hub.redis_url.get_secret_value() or None, config.hub.var) as store:
-        yield Engine(store)
+        engine = Engine(store)
+        yield DeadLetters(engine)
+        await engine.close()
 
 
 async def _list(config: Configuration) -> None:
-    async with _engine(config) as engine:
-        letters = await engine.dead_letters()
+    async with _dead(config) as dead:
+        letters = await dead.list()
     for letter in letters:
         when = datetime.fromtimestamp(letter.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
         typer.echo(f"{letter.id}  {when}  {letter.conversation}  {letter.reason}")
@@ -60,8 +63,8 @@ async def _list(config: Configuration) -> None:
 async def _each(config: Configuration, ids: list[str] | None, every: bool, verb: str) -> None:
     if not ids and not every:
         raise typer.BadParameter("name ids, or say --all")
-    async with _engine(config) as engine:
-        wanted = [letter.id for letter in await engine.dead_letters()] if every else ids or []
-        for id_ in wanted:
-            found = await (engine.replay(id_) if verb == "replay" else engine.drop(id_))
+    async with _dead(config) as dead:
+        wanted = [letter.id for letter in await dead.list(10_000)] if every else ids or []
+        for id_ in reversed(wanted):  # oldest first, so that a conversation's events keep their order
+            found = await (dead.replay(id_) if verb == "replay" else dead.drop(id_))
             typer.echo(f"{verb}: {id_}" if found else f"there is no {id_}")

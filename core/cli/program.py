@@ -23,6 +23,6 @@ class Program:
     override: Callable[[Configuration, str | None, int | None], Configuration]
     """The same with another host or port."""
     chat: Callable[[Configuration, str | None], tuple[Configuration, asyncio.Event]]
-    """A configuration of one channel, which talks with this terminal (and the named bot); the event is set at its end."""
+    """A configuration of one channel, which talks with this terminal; the event is set at its end."""
     bench: Callable[[int, int], Coroutine[Any, Any, None]]
     """Measure with so many users and messages each."""

@@ -4,6 +4,7 @@ import aiohttp
 import pytest
 
 from core.adapter import Settings, Wiring
+from core.engine.dead import DeadLetters
 from core.engine.worker import Worker
 from core.errors import Undeliverable
 from core.events import Accepted, Attachment, Edited, Press, User
@@ -17,6 +18,7 @@ class Chat:
 
     def __init__(self, engine, http):
         self.engine = engine
+        engine.max_tries = 2
         self.bot = FakeBot()
         settings = Settings(platform="fake", enabled=True)
         self.adapter = FakeAdapter(settings, Wiring("fake", nowhere, http, "http://hub", NoCursors()))
@@ -142,7 +144,7 @@ async def test_a_bot_that_fails_once_is_asked_again(chat):
 async def test_a_bot_that_keeps_failing_apologises_and_leaves_a_dead_letter(chat):
     chat.bot.errors = [ValueError("bug")] * 50
     (text,) = await chat.say(said("hello"))
-    (letter,) = await chat.engine.dead_letters()
+    (letter,) = await DeadLetters(chat.engine).list()
     assert said("").uid in text
     assert "ValueError: bug" in letter.reason
 
@@ -150,7 +152,7 @@ async def test_a_bot_that_keeps_failing_apologises_and_leaves_a_dead_letter(chat
 async def test_what_cannot_be_delivered_is_a_dead_letter_and_the_next_message_is_answered(chat):
     chat.adapter.trouble = [Undeliverable("blocked")]
     assert await chat.say(said("one", 1), said("two", 2)) == ["two"]
-    assert [letter.reason for letter in await chat.engine.dead_letters()] == ["undeliverable: blocked"]
+    assert [letter.reason for letter in await DeadLetters(chat.engine).list()] == ["undeliverable: blocked"]
 
 
 async def test_a_channel_that_is_away_keeps_its_events_and_answers_when_it_is_back(chat, monkeypatch):
