@@ -1,31 +1,34 @@
 """The one place where all parts meet: platforms, bots, configuration, simulators and pages are put on the core here."""
 
-import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import adapters
 import bots
 from core import cli
-from core.adapter import Settings
+from core.adapter import Adapter, Settings
 from core.application import Configuration, Extra, Parts
 from core.bot import BotSettings
 from core.cli.program import Program
 from core.errors import ConfigError
 
+if TYPE_CHECKING:
+    from config.schema import Config
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def load(path: Path) -> Any:
-    """The configuration in a file, `.env` beside this one included."""
+def load(path: Path, host: str | None = None, port: int | None = None) -> "Config":
+    """The configuration in a file, `.env` beside this one included; it may be told to listen elsewhere."""
     from config.load import environment, load
 
-    return load(path, adapters.settings_types(), bot_settings(), environment(Path(__file__).parent, os.environ))
+    found = load(path, adapters.settings_types(), bot_settings(), environment(Path(__file__).parent, os.environ))
+    told = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    return replace(found, hub=found.hub.model_copy(update=told)) if told else found
 
 
 def bot_settings() -> dict[str, type[BotSettings]]:
@@ -33,12 +36,15 @@ def bot_settings() -> dict[str, type[BotSettings]]:
     return {name: bots.bot_type(name).settings_type for name in bots.names()}
 
 
-def watch(path: Path, current: Configuration) -> tuple[AsyncIterator[Configuration | list[str]], Callable[[], None]]:
+def watch(
+    read: Callable[[], Configuration], current: Configuration
+) -> tuple[AsyncIterator[Configuration | list[str]], Callable[[], None]]:
     """New configurations as they are saved, and the call that asks for a look."""
     from config.schema import Config
     from config.watch import Watch
 
-    watching = Watch(partial(load, path), cast("Config", current), also=[Path(__file__).parent / ".env"])
+    dot_env = Path(__file__).parent / ".env"
+    watching = Watch(cast("Callable[[], Config]", read), cast("Config", current), also=[dot_env])
 
     async def found() -> AsyncIterator[Configuration | list[str]]:
         async for news in watching:
@@ -53,25 +59,23 @@ def schema() -> dict[str, Any]:
     return schema(adapters.settings_types(), bot_settings())
 
 
-def override(config: Configuration, host: str | None, port: int | None) -> Configuration:
-    """The same configuration, listening elsewhere."""
-    changed = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    own = cast("Any", config)
-    return cast("Configuration", replace(own, hub=own.hub.model_copy(update=changed)))
-
-
-def chat(config: Configuration, bot: str | None) -> tuple[Configuration, asyncio.Event]:
+def chat(config: Configuration, bot: str | None) -> Configuration:
     """The console as the only channel."""
     from adapters.console.settings import ConsoleSettings
 
     name = bot or _bot(config)
     if name not in config.bots:
-        raise ConfigError([f"there is no bot '{name}'; the file has {', '.join(sorted(config.bots))}"])
-    closed = asyncio.Event()
-    console = ConsoleSettings(platform="console", enabled=True, bot=name)
-    own = cast("Any", config)
+        raise ConfigError([f"there is no bot '{name}'; the file has {', '.join(sorted(config.bots)) or 'none'}"])
+    own = cast("Config", config)
     hub = own.hub.model_copy(update={"host": "127.0.0.1", "port": 0, "playground": False})
-    return cast("Configuration", replace(own, hub=hub, channels={"console": console})), closed
+    return replace(own, hub=hub, channels={"console": ConsoleSettings(platform="console", enabled=True, bot=name)})
+
+
+async def ended(console: Adapter[Any]) -> None:
+    """Wait for the end of the terminal's input."""
+    from adapters.console.adapter import ConsoleAdapter
+
+    await cast("ConsoleAdapter", console).closed.wait()
 
 
 async def bench(users: int, each: int) -> None:
@@ -83,7 +87,7 @@ async def bench(users: int, each: int) -> None:
 @contextlib.asynccontextmanager
 async def playground(config: Configuration) -> AsyncIterator[Extra]:
     """All platforms on one page, played by the simulators; only where nobody else can reach it, unless told."""
-    wanted = cast("Any", config).hub.playground
+    wanted = cast("Config", config).hub.playground
     if not config.bots or not (config.hub.host in LOOPBACK if wanted == "auto" else wanted):
         yield Extra()
         return
@@ -177,7 +181,7 @@ def _bot(config: Configuration) -> str:
 
 def program() -> Program:
     parts = Parts(adapters.adapter_type, bots.bot_type, playground)
-    return Program(parts, load, watch, schema, override, chat, bench)
+    return Program(parts, load, watch, schema, chat, ended, bench)
 
 
 def main() -> None:

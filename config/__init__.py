@@ -1,0 +1,1 @@
+"""What an admin edits, and how it becomes settings: read, checked, compared, watched."""

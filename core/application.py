@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from core.engine.store import open_store
 from core.engine.worker import Worker
 from core.errors import HubError, StoreError
 from core.hub import Hub
+from core.plan import Step, digests, steps
 from core.supervisor import Channel, Pace, Supervisor
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,9 @@ class Configuration(Protocol):
     def bots(self) -> Mapping[str, BotSettings]: ...
     @property
     def public_url(self) -> str: ...
+    def secrets(self) -> set[str]:
+        """Every secret value in it, for the logs to hide."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,9 @@ class Application:
             self.engine = Engine(store, prefix=self.prefix)
             self.hub = Hub(self.engine, self.supervisor.channels)
             timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._http = await stack.enter_async_context(
-                aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60))
+                aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             )
             self._extra = await stack.enter_async_context(self.parts.playground(self.config))
             await self._listen(stack)
@@ -118,38 +123,47 @@ class Application:
             worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
             working = asyncio.create_task(worker.run(), name="worker")
             try:
-                channels = self._all_channels(self.config)
-                await self._start_bots(self.config, channels)
-                self.supervisor.start(map(self._channel, channels.items()))
+                self._bots = await self._made_bots(self.config)
+                self.supervisor.start(map(self._channel, self._all_channels(self.config).items()))
                 yield
             finally:
                 self._draining = True
                 await worker.drain(hub_settings.drain)
                 await self.supervisor.stop()
-                await self._stop_bots(list(self._bots))
+                for bot in self._bots.values():
+                    await bot.stop()
                 working.cancel()
                 await asyncio.wait([working])
                 await self.engine.close()
 
-    async def apply(self, config: Configuration) -> dict[str, str]:
+    async def apply(self, config: Configuration) -> dict[str, Step]:
         """Bring the channels in line with a new configuration; only those that differ are touched.
 
-        Returns channel -> start | stop | restart | keep."""
-        steps = plan(self.config, config, self._extra.channels)
-        old_bots = [name for name, bot in self.config.bots.items() if config.bots.get(name) != bot]
-        await self.supervisor.stop(name for name, step in steps.items() if step in ("stop", "restart"))
-        for name, step in steps.items():
-            if step == "stop":
-                del self.supervisor.channels[name]
-        await self._stop_bots(old_bots)
+        Raises ConfigError when a bot cannot be made of it; then nothing was changed."""
+        changes = steps(digests(self.config), digests(config))
+        changed_bots = {name for name, bot in self.config.bots.items() if config.bots.get(name) != bot}
+        fresh = await self._made_bots(config, keep=set(self._bots) - changed_bots)
+        kept = {name for name, step in changes.items() if step == "keep"}
+        affected = [
+            name
+            for name, channel in self.supervisor.channels.items()
+            if (name not in kept and name not in self._extra.channels) or channel.settings.bot in changed_bots
+        ]
+        await self.supervisor.stop(affected)
+        for name in affected:
+            del self.supervisor.channels[name]
+        old = {name: self._bots.pop(name) for name in changed_bots if name in self._bots}
+        self._bots |= fresh
         self.config = config
-        channels = self._all_channels(config)
-        await self._start_bots(config, channels)
         self.supervisor.start(
-            self._channel((name, channels[name])) for name, step in steps.items() if step in ("start", "restart")
+            self._channel(entry)
+            for entry in self._all_channels(config).items()
+            if entry[0] not in self.supervisor.channels
         )
+        for bot in old.values():
+            await bot.stop()
         self.rejected = []
-        return steps
+        return changes
 
     def pages(self) -> dict[str, str]:
         """Title -> address of what a person may want to open."""
@@ -202,17 +216,18 @@ class Application:
     def _build(self, settings: Settings, wiring: Wiring) -> Adapter[Any]:
         return self.parts.adapter_type(settings.platform)(settings, wiring)
 
-    async def _start_bots(self, config: Configuration, channels: Mapping[str, Settings]) -> None:
-        """Those that some channel uses and that do not run yet."""
-        for name in sorted({settings.bot for settings in channels.values()} - set(self._bots)):
-            bot = self.parts.bot_type(config.bots[name].use)(config.bots[name])
-            await bot.start()
-            self._bots[name] = bot
-
-    async def _stop_bots(self, names: Iterable[str]) -> None:
-        for name in names:
-            if bot := self._bots.pop(name, None):
+    async def _made_bots(self, config: Configuration, keep: Collection[str] = ()) -> dict[str, Bot[Any]]:
+        """Started bots for all channels but those that have one. Raises ConfigError; then none is left running."""
+        made: dict[str, Bot[Any]] = {}
+        try:
+            for name in sorted({settings.bot for settings in self._all_channels(config).values()} - set(keep)):
+                made[name] = self.parts.bot_type(config.bots[name].use)(config.bots[name])
+                await made[name].start()
+        except BaseException:
+            for bot in made.values():
                 await bot.stop()
+            raise
+        return made
 
     def _worker_name(self) -> str:
         """The same after a restart, so that turns which a crash cut off are taken up at once and not after their lease.
@@ -224,7 +239,8 @@ class Application:
         """Open the one port. Raises HubError where it is taken."""
         app = server.application(self.supervisor.channels, self.report)
         self._extra.mount(app)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handler_cancellation=True)
+        # Bodies are not inflated before anybody has looked at them: compressed ones are refused.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         host, port = self.config.hub.host, self.config.hub.port
@@ -245,19 +261,3 @@ class _Cursors:
 
     async def read(self) -> Mapping[str, str]:
         return await self.engine.cursors(self.channel)
-
-
-def plan(old: Configuration, new: Configuration, extra: Mapping[str, Settings] | None = None) -> dict[str, str]:
-    """Channel -> start | stop | restart | keep. A channel restarts when its own or its bot's settings changed."""
-    before, after = {**old.channels, **(extra or {})}, {**new.channels, **(extra or {})}
-    steps: dict[str, str] = {}
-    for name in {**before, **after}:
-        if name not in before:
-            steps[name] = "start"
-        elif name not in after:
-            steps[name] = "stop"
-        else:
-            bot = after[name].bot
-            same = before[name] == after[name] and old.bots.get(bot) == new.bots.get(bot)
-            steps[name] = "keep" if same and old.public_url == new.public_url else "restart"
-    return steps

@@ -4,15 +4,25 @@ The parser knows CommonMark, tables and strikethrough; raw HTML is text, and so 
 `javascript:` and the like.
 """
 
+import re
+
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+_SAFE = "[^\\x00-\\x1f\\\\`*_~<>&#|\\[\\]@:\ue000-\uf8ff]"
+_PLAIN = re.compile(rf"[^\W\d_]{_SAFE}*(?<!\s)(?:\n{{1,2}}[^\W\d_]{_SAFE}*(?<!\s))*")
 _parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
 def parse(markdown: str) -> SyntaxTreeNode:
     """The Markdown tree. Nesting deeper than the parser's limit stays text, so that no input is too deep to walk."""
     return SyntaxTreeNode(_parser.parse(markdown))
+
+
+def is_plain(markdown: str) -> bool:
+    """Lines that begin with a letter and hold nothing that could be markup, an address or a mention anywhere: most
+    answers are such sentences, and building a tree for them would be a fifth of what a message costs."""
+    return _PLAIN.fullmatch(markdown) is not None
 
 
 class Renderer:
@@ -22,6 +32,10 @@ class Renderer:
     literal text to escape."""
 
     def render(self, markdown: str) -> str:
+        return markdown if is_plain(markdown) else self.convert(markdown)
+
+    def convert(self, markdown: str) -> str:
+        """The same by way of the tree; what a platform does to the finished text goes round this."""
         return self._blocks(parse(markdown)).strip("\n")
 
     def text(self, literal: str) -> str:

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from core.application import Application, Configuration
 from core.cli import dead
 from core.cli.program import Program
 from core.cli.running import Running
-from core.cli.serve import secrets, serve
+from core.cli.serve import serve
 from core.errors import ConfigError, HubError
 
 CONFIG = Path("config/hub.yaml")
@@ -42,7 +44,7 @@ def command_line(program: Program) -> typer.Typer:
     def no_command(context: typer.Context) -> None:
         """Switchboard: one conversation core, every channel. Without a command it serves."""
         if context.invoked_subcommand is None:
-            _run(serve(program, CONFIG, program.load(CONFIG)))
+            _run(serve(program, partial(program.load, CONFIG, None, None)))
 
     @app.command("serve")
     def serve_command(
@@ -51,7 +53,7 @@ def command_line(program: Program) -> typer.Typer:
         port: Annotated[int | None, typer.Option(help="The web server's port.")] = None,
     ) -> None:
         """Run the hub until it is stopped."""
-        _run(serve(program, config, program.override(program.load(config), host, port)))
+        _run(serve(program, partial(program.load, config, host, port)))
 
     @app.command()
     def chat(
@@ -59,12 +61,12 @@ def command_line(program: Program) -> typer.Typer:
         bot: Annotated[str | None, typer.Option(help="Which of the bots to talk with.")] = None,
     ) -> None:
         """Talk with a bot here in the terminal."""
-        _run(_chat(program, program.load(config), bot))
+        _run(_chat(program, program.load(config, None, None), bot))
 
     @app.command()
     def check(config: ConfigOption = CONFIG) -> None:
         """Say whether the YAML file is right, and if not what is wrong where."""
-        found = program.load(config)
+        found = program.load(config, None, None)
         typer.echo(f"{config} is right: {len(found.channels)} channels, {len(found.bots)} bots.")
 
     @app.command()
@@ -87,7 +89,7 @@ def command_line(program: Program) -> typer.Typer:
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     ) -> None:
         """Have the running hub take over the YAML file."""
-        found = program.load(config)
+        found = program.load(config, None, None)
         running = Running.find(found.hub.var)
         for name, step in sorted(running.changes(found).items()):
             typer.echo(f"{step:8} {name}")
@@ -102,7 +104,7 @@ def command_line(program: Program) -> typer.Typer:
         """Measure the hub beside bare SDK bots on this machine."""
         _run(program.bench(users, each))
 
-    app.add_typer(dead.commands(program.load, CONFIG), name="dead")
+    app.add_typer(dead.commands(lambda path: program.load(path, None, None), CONFIG), name="dead")
     return app
 
 
@@ -111,7 +113,14 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _chat(program: Program, config: Configuration, bot: str | None) -> None:
-    log.setup("WARNING").learn(secrets(config))
-    alone, closed = program.chat(config, bot)
-    async with Application(alone, program.parts, prefix="chat").running():
-        await closed.wait()
+    """Talk until the input ends and all of it is answered; in a corner of the store of its own."""
+    log.setup("WARNING").learn(config.secrets())
+    application = Application(program.chat(config, bot), program.parts, prefix=f"chat-{os.getpid()}")
+    async with application.running():
+        await application.supervisor.settled(10)
+        (console,) = application.supervisor.channels.values()
+        if console.adapter is None:
+            raise HubError(f"the terminal cannot be used: {console.detail}")
+        await program.ended(console.adapter)
+        while (await application.engine.stats()).in_flight:  # noqa: ASYNC110 - the store has no event for it
+            await asyncio.sleep(0.05)

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import structlog
 from rich.console import Console
@@ -15,6 +14,7 @@ from core import log as logging
 from core.application import Application, Configuration
 from core.cli.program import Program
 from core.cli.running import Running
+from core.errors import ConfigError
 from core.supervisor import Channel, State
 
 log = structlog.get_logger(__name__)
@@ -22,13 +22,6 @@ log = structlog.get_logger(__name__)
 SETTLE = 10.0
 """Seconds that the table waits for channels to come up; those that need longer are shown as starting."""
 _COLOURS = {State.RUNNING: "green", State.OFF: "dim", State.BAD_CREDENTIALS: "red", State.NOT_READY: "yellow"}
-
-
-def secrets(config: Configuration) -> list[str]:
-    """Every secret value of a configuration, for the log to hide."""
-    models = [config.hub, *config.channels.values(), *config.bots.values()]
-    values = (value for model in models for _, value in model)  # type: ignore[attr-defined]
-    return [value.get_secret_value() for value in values if hasattr(value, "get_secret_value")]
 
 
 def table(channels: list[Channel]) -> Table:
@@ -44,11 +37,12 @@ def table(channels: list[Channel]) -> Table:
     return shown
 
 
-async def serve(program: Program, path: Path, config: Configuration) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
+async def serve(program: Program, read: Callable[[], Configuration]) -> None:
+    """Serve until SIGTERM or SIGINT; a second one ends the process at once. `read` loads the configuration anew."""
+    config = read()
     redact = logging.setup(config.hub.log_level.upper())
-    redact.learn(secrets(config))
-    edits, look = program.watch(path, config)
+    redact.learn(config.secrets())
+    edits, look = program.watch(read, config)
     stop = _signals(look)
     console = Console(stderr=False, highlight=False)
     application = Application(config, program.parts)
@@ -64,6 +58,7 @@ async def serve(program: Program, path: Path, config: Configuration) -> None:
         log.info("stopping", drain=config.hub.drain)
         following.cancel()
         await asyncio.wait([following])
+    Running.forget(config)
 
 
 async def _follow(
@@ -75,8 +70,13 @@ async def _follow(
             application.rejected = found
             log.error("configuration refused; the last good one stays in force", faults=found)
             continue
-        redact.learn([*secrets(application.config), *secrets(found)])
-        steps = await application.apply(found)
+        redact.learn(application.config.secrets() | found.secrets())
+        try:
+            steps = await application.apply(found)
+        except ConfigError as error:
+            application.rejected = error.faults
+            log.error("configuration refused; the last good one stays in force", faults=error.faults)
+            continue
         Running.note(found)
         log.info("configuration taken over", **{name: step for name, step in steps.items() if step != "keep"})
 

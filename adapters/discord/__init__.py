@@ -1,0 +1,1 @@
+"""Discord, over its gateway: one outgoing connection, no public address needed."""

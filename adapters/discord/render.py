@@ -1,0 +1,77 @@
+"""Markdown -> Discord's own Markdown: no tables, three levels of headings, and nothing that notifies anybody."""
+
+import re
+
+from core.markdown import Renderer
+
+_SPECIAL = re.compile(r"([\\*_~`|\[\]<])|(?m:^(\s*)([#>+-]))")
+_URL = re.compile(r"(https?://[^\s<>]+)")
+_LIVE = re.compile(r"@(?=everyone|here)|<(?=[@#][!&]?\d)")
+_APART = "\u200b"
+
+
+class DiscordRenderer(Renderer):
+    """https://support.discord.com/hc/en-us/articles/210298617"""
+
+    def convert(self, markdown: str) -> str:
+        """Mention-like text is taken apart last, so that no two neighbours can join into one."""
+        return _LIVE.sub(lambda found: found[0] + _APART, super().convert(markdown)).strip()
+
+    def text(self, literal: str) -> str:
+        """A bare address stays as it is: a backslash in it would become part of the link."""
+        pieces = _URL.split(literal)
+        return "".join(_quiet(piece) if index % 2 else _escape(piece) for index, piece in enumerate(pieces))
+
+    def strong(self, inner: str) -> str:
+        return f"**{inner}**" if inner.strip() else inner
+
+    def emphasis(self, inner: str) -> str:
+        return f"*{inner}*" if inner.strip() else inner
+
+    def strike(self, inner: str) -> str:
+        return f"~~{inner}~~" if inner.strip() else inner
+
+    def code(self, literal: str) -> str:
+        if "`" not in literal:
+            return f"`{literal}`"
+        return f"`` {_split_ticks(literal, 2)} ``"
+
+    def fence(self, literal: str, language: str) -> str:
+        word = language if re.fullmatch(r"[\w+#.-]{1,20}", language) else ""
+        return f"```{word}\n{_split_ticks(literal, 3)}\n```"
+
+    def link(self, inner: str, href: str) -> str:
+        """A label that looks like another address is shown beside the true one: Discord refuses to hide that."""
+        if not href.startswith(("http://", "https://")):
+            return inner
+        target = _quiet(href.replace("<", "%3C").replace(">", "%3E"))
+        if not inner.strip() or inner in (href, self.text(href), target):
+            return f"<{target}>"
+        if "://" in inner or "\n" in inner:
+            return f"{inner} (<{target}>)"
+        return f"[{inner}](<{target}>)"
+
+    def heading(self, inner: str, level: int) -> str:
+        line = " ".join(inner.split("\n"))
+        return f"{'#' * level} {line}" if level <= 3 else self.strong(line)
+
+    def quote(self, inner: str) -> str:
+        """Discord knows one level of quotes."""
+        return "\n".join(line if line.startswith("> ") else f"> {line}" for line in inner.split("\n"))
+
+    def item(self, inner: str, marker: str) -> str:
+        sign = "-" if marker == "•" else marker
+        return f"{sign} " + inner.replace("\n", "\n" + " " * (len(sign) + 1))
+
+
+def _escape(literal: str) -> str:
+    return _SPECIAL.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", literal)
+
+
+def _quiet(url: str) -> str:
+    return url.replace("@", "%40")
+
+
+def _split_ticks(literal: str, run: int) -> str:
+    """Keep `run` backticks from standing side by side, which would end the code."""
+    return re.sub("`" * (run - 1) + "(?=`)", lambda found: found[0] + _APART, literal)

@@ -1,0 +1,95 @@
+"""Loads `hub.yaml`: all faults at once, each with its place, or a configuration that is whole and valid."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from dotenv import dotenv_values
+
+from config import yaml
+from config.check import check
+from config.place import Fault, Place, meant
+from config.schema import Config, HubSettings, sections
+from core.adapter import Settings
+from core.bot import BotSettings
+from core.errors import ConfigError
+
+
+def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment, filled up from the file `.env` in the folder; what is set for real wins."""
+    from_file = dotenv_values(folder / ".env", interpolate=False)
+    return {name: value for name, value in from_file.items() if value is not None} | dict(environ)
+
+
+def load(
+    path: Path,
+    platforms: Mapping[str, type[Settings]],
+    bots: Mapping[str, type[BotSettings]],
+    environ: Mapping[str, str],
+) -> Config:
+    """The configuration in this file. `bots`: the name of a file in `bots/` -> its settings.
+
+    Raises ConfigError with all faults."""
+    document = yaml.read(path, environ)
+    if document.value is None and document.faults:
+        raise _wrong(document, [])
+    _fill(document, environ)
+    checked = check(document, sections(platforms, bots))
+    faults = checked.faults + _unanswered(document)
+    if document.faults or faults:
+        raise _wrong(document, faults)
+    return Config(
+        hub=cast(HubSettings, checked.single["hub"]),
+        channels=MappingProxyType(cast(dict[str, Settings], checked.named["channels"])),
+        bots=MappingProxyType(cast(dict[str, BotSettings], checked.named["bots"])),
+        files=tuple(document.files),
+    )
+
+
+def _fill(document: yaml.Document, environ: Mapping[str, str]) -> None:
+    """Give the hub's keys that were left out what the environment has for them under their usual names."""
+    if not isinstance(document.value, dict):
+        return
+    hub = document.value.get("hub") or {}
+    if not isinstance(hub, dict):
+        return
+    document.value["hub"] = hub
+    place = Place(yaml.shown(document.files[0]))
+    for key, name in HubSettings.environment.items():
+        if key not in hub and environ.get(name):
+            hub[key] = environ[name]
+            document.spots["hub", key] = yaml.Spot(place, place, f"${{{name}}}")
+
+
+def _unanswered(document: yaml.Document) -> list[Fault]:
+    """Channels whose bot is not there; looked up as written, so that another mistake beside it hides nothing."""
+    if any(fault.keys == ("bots",) for fault in document.faults):
+        return []
+    known = sorted(_entries(document, "bots"))
+    faults = []
+    for name, channel in _entries(document, "channels").items():
+        bot = channel.get("bot", Settings.model_fields["bot"].default) if isinstance(channel, dict) else None
+        if not isinstance(bot, str) or bot in known:
+            continue
+        keys = ("channels", name, "bot")
+        place = document.spots[keys].value if keys in document.spots else document.spots[keys[:-1]].key
+        problem = f"'{bot}' is none of {', '.join(known)}{meant(bot, known)}" if known else f"there is no bot '{bot}'"
+        faults.append(Fault(place, keys, problem))
+    return faults
+
+
+def _entries(document: yaml.Document, section: str) -> dict[str, yaml.Value]:
+    entries = document.value.get(section) if isinstance(document.value, dict) else None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _wrong(document: yaml.Document, faults: list[Fault]) -> ConfigError:
+    """All faults in the order of the files; what was not even read is not also held against its type."""
+    unread = {fault.keys for fault in document.faults}
+    told = [fault for fault in faults if not any(fault.keys[: len(keys)] == keys for keys in unread)]
+    files = [yaml.shown(file) for file in document.files]
+    order = sorted(
+        document.faults + told, key=lambda fault: (files.index(fault.place.file), fault.place.line, fault.place.column)
+    )
+    return ConfigError([str(fault) for fault in order])

@@ -1,0 +1,108 @@
+"""What may stand in `hub.yaml`: the sections, and the settings that come out of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+from core.adapter import Settings
+from core.bot import BotSettings
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+"""Names of channels and bots: they stand in web addresses and in the store's keys."""
+
+
+class HubSettings(BaseModel):
+    """The hub itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """The interface that the web server listens on; `0.0.0.0`: all."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """The web server's port; 0 takes a free one."""
+    public_url: str = ""
+    """How the world reaches this hub, for webhooks and their signatures. Left empty: `http://127.0.0.1:<port>`."""
+    playground: Literal["auto"] | bool = "auto"
+    """The page that plays all platforms. auto: while the hub listens on this machine alone | true | false"""
+    var: Path = Path("var")
+    """The folder for what the hub keeps."""
+    redis_url: SecretStr = SecretStr("")
+    """The store: `redis://…` or `rediss://…`. Without it the hub runs a store of its own under `var`."""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda level: level.lower() if isinstance(level, str) else level),
+    ] = "info"
+    """How much is logged."""
+    drain: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 25
+    """Seconds that answers under way may take to finish when the hub stops."""
+
+    environment: ClassVar[Mapping[str, str]] = {
+        "port": "PORT",
+        "public_url": "PUBLIC_URL",
+        "redis_url": "REDIS_URL",
+        "log_level": "LOG_LEVEL",
+    }
+    """Key -> the environment name that is read where the key is not given."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("expected an address such as https://hub.example.org")
+        return url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """A section of named entries, each of the kind that one of its keys names."""
+
+    key: str
+    models: Mapping[str, type[BaseModel]]
+
+
+Section = type[BaseModel] | Kinds
+
+
+def sections(platforms: Mapping[str, type[Settings]], bots: Mapping[str, type[BotSettings]]) -> dict[str, Section]:
+    """Everything at the top of the file, in the order of the reference."""
+    return {
+        "hub": HubSettings,
+        "channels": Kinds("platform", platforms),
+        "bots": Kinds("use", bots),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that is whole and valid."""
+
+    hub: HubSettings = field(default_factory=HubSettings)
+    channels: Mapping[str, Settings] = field(default_factory=dict)
+    bots: Mapping[str, BotSettings] = field(default_factory=dict)
+    files: tuple[Path, ...] = field(default=(), compare=False)
+    """Where it was read from."""
+
+    @property
+    def public_url(self) -> str:
+        """How the world reaches this hub, without a slash at the end."""
+        return self.hub.public_url or f"http://127.0.0.1:{self.hub.port}"
+
+    def secrets(self) -> set[str]:
+        """Every secret value in here, for the logs to hide."""
+        return set(_hidden([self.hub, self.channels, self.bots]))
+
+
+def _hidden(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        if value:
+            yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        yield from _hidden([item for _, item in value])
+    elif isinstance(value, Mapping):
+        yield from _hidden(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _hidden(item)

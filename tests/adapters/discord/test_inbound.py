@@ -1,0 +1,167 @@
+"""Discord's payloads, recorded ones first, and what they mean."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.discord import handle
+from adapters.discord.inbound import to_event
+from adapters.discord.payloads import Malformed
+from adapters.discord.places import Places
+from core.events import Command, Deleted, Message, Press, Reaction
+
+FOLDER = Path(__file__).parents[1] / "payloads" / "discord"
+PAYLOADS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+ME, ROLE, THREAD, CHANNEL = "1457469483726668048", "1457473602180878604", "1457536551830421524", "1457510428359004343"
+
+
+def read(name: str, here: Places | None = None, **changes: object):
+    payload = PAYLOADS[name]
+    return to_event("disc", payload["event"], payload["data"] | changes, here or Places(me=ME), "session:1")
+
+
+def test_a_recorded_mention():
+    event = read("mention")
+    assert isinstance(event, Message)
+    assert (event.text, event.mentioned, event.direct) == ("Hey", True, False)
+    assert (event.user.id, event.user.name, event.user.is_bot) == ("1033044521375764530", "Test User", False)
+    assert (event.address.room, event.address.thread, event.address.reply) == (CHANNEL, None, THREAD)
+    assert (event.cursor.name, event.cursor.value) == (CHANNEL, event.uid)
+    assert event.time == pytest.approx(1767574193.676, abs=0.1)
+
+
+def test_a_mention_becomes_the_head_of_a_thread_where_threads_are_wanted():
+    address = read("mention", Places(me=ME, under_mentions=True)).address
+    assert (address.room, address.thread) == (THREAD, THREAD)
+    assert handle.read(address.reply) == handle.Opening(CHANNEL, THREAD, "Hey")
+
+
+def test_what_is_said_in_a_thread_belongs_to_it():
+    address = read("thread_message", Places(me=ME, under_mentions=True)).address
+    assert (address.room, address.thread) == (THREAD, THREAD)
+
+
+def test_a_thread_is_known_by_what_the_gateway_told_where_the_message_does_not_say():
+    here = Places(me=ME)
+    here.learn("THREAD_CREATE", PAYLOADS["thread_create"]["data"])
+    assert read("thread_message", here, channel_type=None).address.thread == THREAD
+
+
+def test_the_role_that_is_the_bots_alone_is_a_mention():
+    assert not read("role_mention").mentioned
+    event = read("role_mention", Places(me=ME, roles={ROLE}))
+    assert (event.mentioned, event.text) == (True, "AI Still there?")
+
+
+def test_our_own_message_is_nothing():
+    assert read("own_message") is None
+
+
+def test_a_recorded_reaction():
+    event = read("reaction_add")
+    assert isinstance(event, Reaction)
+    assert (event.emoji, event.added, event.user.name, event.address.room) == ("👍", True, "Test User", THREAD)
+
+
+def test_a_recorded_press():
+    event = read("button_press")
+    assert isinstance(event, Press)
+    assert (event.value, event.address.thread, event.address.reply) == ("hello", THREAD, event.message_id)
+
+
+def test_a_slash_command_carries_what_is_needed_to_answer_it():
+    event = read("slash_command")
+    assert isinstance(event, Command)
+    assert (event.name, event.text, event.user.name, event.user.locale) == ("ai", "why?", "Annie", "de")
+    assert handle.read(event.address.reply) == handle.Interaction(event.uid, "800", "fake-interaction-token", False)
+
+
+def test_a_voice_message_is_audio():
+    event = read("voice_message")
+    assert event.direct
+    assert [(one.kind, one.mime, one.size) for one in event.attachments] == [("audio", "audio/ogg", 3000)]
+
+
+def test_a_webhook_is_a_bot_and_names_are_readable():
+    event = read("webhook_message")
+    assert event.user.is_bot
+    assert event.text == "build done @Ann :ok:"
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        (f"<@{ME}> hi", "hi"),
+        (f"hey <@!{ME}> you", "hey you"),
+        (f"a\n<@{ME}>\nb", "a\n \nb"),
+        ("<#70> <@&1>", "<#70> <@&1>"),
+    ],
+)
+def test_our_name_is_taken_out_of_the_text(typed, text):
+    assert read("mention", content=typed).text == text
+
+
+def test_an_update_without_a_new_edit_is_nothing():
+    data = PAYLOADS["mention"]["data"]
+    assert to_event("disc", "MESSAGE_UPDATE", data, Places(me=ME)) is None
+
+
+def test_a_deletion_goes_where_the_message_was():
+    here = Places(me=ME, under_mentions=True)
+    said = read("mention", here)
+    here.remember(said)
+    gone = to_event("disc", "MESSAGE_DELETE", {"id": said.uid, "channel_id": CHANNEL, "guild_id": "7"}, here)
+    assert isinstance(gone, Deleted)
+    assert (gone.address, gone.user) == (said.address, said.user)
+
+
+@pytest.mark.parametrize("reply", ["123", "70/123/a/title: with all", "public:1/2/to/ken", "private:1/2/t:k"])
+def test_handles_survive_the_way_through_an_address(reply):
+    assert str(handle.read(reply)) == reply
+
+
+_junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_mutated_payloads_are_read_or_refused_by_the_one_declared_error(data):
+    payload = copy.deepcopy(PAYLOADS[data.draw(st.sampled_from(sorted(PAYLOADS)))])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place, key = data.draw(st.sampled_from(list(_places(payload["data"]))))
+        if data.draw(st.booleans()):
+            place[key] = data.draw(_junk)
+        else:
+            place[key] = None
+    here = Places(me=ME, under_mentions=data.draw(st.booleans()))
+    try:
+        event = to_event("disc", payload["event"], payload["data"], here)
+        here.learn(payload["event"], payload["data"])
+    except Malformed:
+        return
+    assert event is None or event.address.channel == "disc"
+
+
+@given(_junk, st.sampled_from(["MESSAGE_CREATE", "MESSAGE_DELETE", "GUILD_CREATE", "INTERACTION_CREATE", "READY"]))
+def test_junk_is_read_or_refused_too(data, name):
+    here = Places(me=ME)
+    try:
+        to_event("disc", name, data, here)
+        here.learn(name, data)
+    except Malformed:
+        pass
+
+
+def _places(value):
+    """Every spot of the payload that can be changed."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield value, key
+            yield from _places(inner)

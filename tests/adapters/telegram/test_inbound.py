@@ -1,0 +1,190 @@
+"""Updates become events."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.telegram.inbound import KINDS, User, parse, to_event
+from core.events import Address, Command, Edited, Joined, Message, Press, Reaction
+from tests.adapters.telegram.bot_api import faults, load
+
+ME = User(7000000001, is_bot=True, username="hub_bot")
+UPDATES = load("updates.json")
+
+
+def event(name):
+    return to_event("tg", parse(UPDATES[name]), ME)
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_our_own_payloads_are_such_as_the_bot_api_describes(name):
+    assert faults(UPDATES[name], "Update") == []
+
+
+def test_a_direct_message_is_answered_without_a_quote():
+    said = event("direct")
+    assert isinstance(said, Message)
+    assert (said.text, said.direct, said.mentioned) == ("hi", True, False)
+    assert said.address == Address("tg", "42")
+    assert (said.user.id, said.user.name, said.user.locale) == ("42", "Ann Lee", "de")
+    assert (said.uid, said.also, said.message_id, said.time) == ("1", ("42:1",), "1", 1790000000.0)
+
+
+def test_a_mention_in_a_topic_is_answered_there_and_taken_out_of_the_text():
+    said = event("topic_mention")
+    assert said.address == Address("tg", "-100500", "9", "3")
+    assert (said.text, said.mentioned, said.direct) == ("😀 hi", True, False)
+
+
+def test_a_topic_that_the_bot_opened_does_not_make_each_message_in_it_a_mention():
+    assert event("topic_unmentioned").mentioned is False
+
+
+def test_a_topic_in_a_private_chat_is_a_thread():
+    said = event("private_topic")
+    assert said.address == Address("tg", "42", "77")
+    assert said.direct
+
+
+def test_a_reply_to_us_is_a_mention_but_its_chain_is_no_thread():
+    said = event("reply_to_us")
+    assert said.mentioned
+    assert said.address == Address("tg", "-100500", None, "6")
+
+
+def test_a_mention_without_a_username_is_one_too():
+    said = event("text_mention")
+    assert (said.text, said.mentioned) == (", what now", True)
+
+
+def test_a_command_is_told_by_its_name_and_what_follows():
+    said = event("command")
+    assert isinstance(said, Command)
+    assert (said.name, said.text) == ("ask", "what\nnow")
+
+
+def test_an_anonymous_admin_speaks_as_the_group():
+    said = event("anonymous_admin")
+    assert (said.user.id, said.user.is_bot, said.mentioned) == ("-100500", False, True)
+
+
+def test_a_press_tells_the_button_and_the_message_it_stood_under():
+    pressed = event("press")
+    assert isinstance(pressed, Press)
+    assert (pressed.value, pressed.label, pressed.message_id) == ("2", "Two", "501")
+    assert pressed.address == Address("tg", "-100500", "9", "501")
+
+
+def test_a_press_under_an_old_message_still_counts():
+    assert event("press_on_inaccessible").value == "2"
+
+
+def test_an_edit_names_the_message_that_changed_and_does_not_pass_for_it():
+    edited = event("edited")
+    assert isinstance(edited, Edited)
+    assert (edited.text, edited.mentioned, edited.message_id) == ("new", True, "1")
+    assert (edited.also, edited.time) == ((), 1790000009.0)
+
+
+def test_reactions_come_and_go():
+    assert isinstance(event("reaction"), Reaction)
+    assert (event("reaction").emoji, event("reaction").added) == ("👍", True)
+    assert event("reaction_gone").added is False
+
+
+def test_joins_tell_who_came():
+    assert isinstance(event("person_came"), Joined)
+    assert (event("person_came").user.name, event("person_came").is_me) == ("Ben", False)
+    assert (event("bot_came").user.id, event("bot_came").is_me) == ("7000000001", True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "command_for_another",
+        "live_location_moved",
+        "bot_promoted",
+        "blocked",
+        "bot_came_told_twice",
+        "moved_to_supergroup",
+    ],
+)
+def test_what_needs_no_answer_is_no_event(name):
+    assert event(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "file", "words"),
+    [
+        ("photo", "image", "large", ""),
+        ("voice", "audio", "F", ""),
+        ("audio", "audio", "F", ""),
+        ("document", "file", "F", ""),
+        ("video", "video", "F", ""),
+        ("video_note", "video", "F", ""),
+        ("animation", "video", "F", ""),
+        ("sticker", "sticker", "F", "👍"),
+        ("location", "location", "", "52.520000, 13.405000"),
+        ("venue", "location", "", "Cafe, Road 1, 52.520000, 13.405000"),
+        ("contact", "contact", "", "Bo +491234"),
+    ],
+)
+def test_attachments_come_with_what_is_known_of_them(name, kind, file, words):
+    (attachment,) = event(name).attachments
+    assert (attachment.kind, attachment.id, attachment.text) == (kind, file, words)
+
+
+def test_a_caption_is_the_text():
+    assert event("photo").text == "what is this?"
+
+
+def test_recorded_updates_are_understood():
+    found = [to_event("tg", parse(update), ME) for update in load("recorded.json")]
+    assert [type(e).__name__ for e in found] == [
+        *["Command"] * 4,
+        "Edited",
+        *["Message"] * 4,
+        *["NoneType"] * 3,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["business_message", "guest_message", "channel_post", "poll", "tomorrows_kind"])
+def test_kinds_that_are_answered_elsewhere_are_passed_over(kind):
+    assert to_event("tg", parse({"update_id": 1, kind: UPDATES["direct"]["message"]}), ME) is None
+
+
+@pytest.mark.parametrize("field", ["business_connection_id", "guest_query_id"])
+def test_messages_on_behalf_of_others_are_passed_over(field):
+    update = {"update_id": 1, "message": UPDATES["direct"]["message"] | {field: "x"}}
+    assert to_event("tg", parse(update), ME) is None
+
+
+def test_fields_of_a_newer_bot_api_do_no_harm():
+    update = {"update_id": 1, "message": UPDATES["direct"]["message"] | {"new": {"deep": [1]}}, "newer": 2}
+    assert to_event("tg", parse(update), ME).text == "hi"
+
+
+def test_all_kinds_that_are_read_are_asked_for():
+    assert KINDS == ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_a_mention_is_cut_out_cleanly_wherever_it_stands(before, after):
+    offset = len(before.encode("utf-16-le")) // 2
+    message = UPDATES["direct"]["message"] | {
+        "text": f"{before}@hub_bot{after}",
+        "entities": [{"type": "mention", "offset": offset, "length": 8}],
+    }
+    said = to_event("tg", parse({"update_id": 1, "message": message}), ME)
+    if isinstance(said, Message):
+        assert said.mentioned
+        assert "".join(said.text.split()) == "".join((before + after).split())
+
+
+@given(st.text(max_size=8), st.integers(), st.integers())
+def test_no_offset_makes_it_fail(text, offset, length):
+    message = UPDATES["direct"]["message"] | {
+        "text": text,
+        "entities": [{"type": "mention", "offset": offset, "length": length}],
+    }
+    to_event("tg", parse({"update_id": 1, "message": message}), ME)
