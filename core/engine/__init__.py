@@ -1,0 +1,1 @@
+"""The durable inbox on the Redis protocol, and the store it lives in."""

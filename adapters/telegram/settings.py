@@ -1,0 +1,49 @@
+"""The YAML keys of a Telegram channel."""
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator
+
+from core.adapter import Settings
+
+
+class TelegramSettings(Settings):
+    model_config = ConfigDict(hide_input_in_errors=True)  # else a secret with a typing error would be shown
+
+    platform: Literal["telegram"] = "telegram"
+    bot_token: SecretStr = SecretStr("")
+    """From @BotFather."""
+    mode: Literal["polling", "webhook"] = "polling"
+    """polling: needs no public address | webhook: Telegram calls `/webhooks/<channel>`, which must be public https"""
+    webhook_secret: SecretStr = SecretStr("")
+    """Your own choice of 1-256 letters, digits, `_` and `-`; only with `mode: webhook`, and required there."""
+    api_url: str = Field("https://api.telegram.org", pattern=r"^https?://[^/?#]+[^?#]*$")
+    """Another Bot API server."""
+    poll_timeout: int = Field(30, ge=0, le=50)
+    """Seconds that a poll waits for news."""
+
+    environment: ClassVar[Mapping[str, str]] = {
+        "bot_token": "TELEGRAM_BOT_TOKEN",
+        "webhook_secret": "TELEGRAM_WEBHOOK_SECRET",
+    }
+
+    @field_validator("bot_token")
+    @classmethod
+    def _is_token(cls, token: SecretStr) -> SecretStr:
+        # The token becomes part of a URL: anything else in it could lead the calls elsewhere.
+        if not re.fullmatch(r"(\d+:[A-Za-z0-9_-]+)?", token.get_secret_value()):
+            raise ValueError("a bot token looks like 123456:ABC-def, as @BotFather shows it")
+        return token
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_secret(cls, secret: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret.get_secret_value()):
+            raise ValueError("only letters, digits, _ and -, at most 256")
+        return secret
+
+    def missing(self) -> tuple[str, ...]:
+        needed = ("bot_token", "webhook_secret") if self.mode == "webhook" else ("bot_token",)
+        return tuple(key for key in needed if not getattr(self, key).get_secret_value())

@@ -1,0 +1,125 @@
+"""Group commit: calls made at the same time travel to the store in one piece, in the order they were made."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+
+from redis.asyncio import ConnectionPool
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from core.engine.link import Argument, Link, Reply, pack
+from core.errors import StoreError
+
+_Call = tuple[bytes, "asyncio.Future[Reply]"]
+
+
+class Batch:
+    """Sends what has gathered while the last piece was under way; a call made alone goes at once.
+
+    A client round trip costs Python ten times what a script costs the server, so sharing it is most of what can be
+    saved. A cancelled caller does not cancel the round trip that it shares: its call may still be carried out.
+    """
+
+    def __init__(
+        self, pool: ConnectionPool, scripts: Mapping[str, str], *, limit: float = 2.0, waiting_max: int = 10_000
+    ) -> None:
+        self._link = Link(pool, [pack("SCRIPT", "LOAD", source) for source in scripts.values()])
+        self._sha = {name: sha1(source.encode(), usedforsecurity=False).hexdigest() for name, source in scripts.items()}
+        self._limit = limit
+        self._waiting_max = waiting_max
+        self._waiting: list[_Call] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._up = True
+
+    @property
+    def connections(self) -> int:
+        """How many there have been: when it grows, replies may have been lost."""
+        return self._link.opened
+
+    async def run(self, script: str, keys: Sequence[Argument], args: Sequence[Argument]) -> Reply:
+        """Run a script. It may run twice where a reply was lost. Raises StoreError within the limit."""
+        return await self._call(pack("EVALSHA", self._sha[script], len(keys), *keys, *args))
+
+    async def command(self, *command: Argument) -> Reply:
+        """Run a plain command, under the same terms."""
+        return await self._call(pack(*command))
+
+    async def close(self) -> None:
+        """Let what was asked be answered, then let go of the connection."""
+        if self._sender is not None:
+            await asyncio.wait([self._sender])
+        await self._link.close()
+
+    async def _call(self, packed: bytes) -> Reply:
+        if len(self._waiting) >= self._waiting_max:
+            raise StoreError("too many calls wait for the store")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+        self._waiting.append((packed, future))
+        if self._sender is None:
+            self._sender = loop.create_task(self._send())
+        return await future
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting[:256], self._waiting[256:]
+                try:
+                    replies = await self._ask([packed for packed, _ in calls])
+                except (RedisError, OSError) as error:
+                    # All who came meanwhile fail with it: nobody waits longer than the limit.
+                    calls += self._waiting
+                    self._waiting = []
+                    replies = [error] * len(calls)
+                for (_, future), reply in zip(calls, replies, strict=True):
+                    _settle(future, reply)
+        finally:
+            self._sender = None
+
+    async def _ask(self, commands: list[bytes]) -> list[Reply]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limit
+        while True:
+            try:
+                replies = await self._link.ask(commands, deadline - loop.time())
+            except (RedisError, OSError):
+                # A store that is known to be down gets one attempt a piece, so that refusals are quick.
+                pause = random.uniform(0.02, 0.1)
+                if not self._up or loop.time() + pause >= deadline:
+                    self._up = False
+                    raise
+                await asyncio.sleep(pause)
+                continue
+            self._up = True
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                return await self._ask_again(commands, replies, deadline)
+            return replies
+
+    async def _ask_again(self, commands: list[bytes], replies: list[Reply], deadline: float) -> list[Reply]:
+        """The scripts were flushed from the server: a new connection loads them."""
+        await self._link.close()
+        refused = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        left = deadline - asyncio.get_running_loop().time()
+        for at, reply in zip(refused, await self._link.ask([commands[at] for at in refused], left), strict=True):
+            replies[at] = reply
+        return replies
+
+
+def _settle(future: "asyncio.Future[Reply]", reply: Reply) -> None:
+    if future.done():
+        return
+    if not isinstance(reply, Exception):
+        future.set_result(reply)
+        return
+    error = StoreError(_reason(reply))
+    error.__cause__ = reply
+    future.set_exception(error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError) or not str(error):
+        return "the store did not answer in time"
+    if isinstance(error, ResponseError) and "maxmemory" in str(error):
+        return "the store is full"
+    return f"the store failed: {error}"

@@ -1,0 +1,295 @@
+"""The durable inbox: events wait in order in their conversation's mailbox until a turn for each has ended."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import redis.asyncio
+
+from core.engine import lua
+from core.engine.batch import Batch
+from core.engine.keys import Shard, shard_of
+from core.engine.link import Link, Reply, pack
+from core.errors import HubError, IntakeError, StoreError
+from core.events import Accepted
+
+
+class Stale(HubError):
+    """Somebody else owns the conversation now, or the turn is over: stop without sending."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right to one turn, and all that it needs."""
+
+    conversation: str
+    token: str
+    """Its wake-up token. A token is given out once, and one taken back is replaced."""
+    shard: int
+    tries: int
+    """1 at the first."""
+    envelope: bytes
+    """The head of the mailbox."""
+    staged: bytes | None
+    """What an earlier try of the same event staged last."""
+    history: list[bytes]
+    """The session window, oldest first."""
+    time: float
+    """By the store's clock, Unix seconds."""
+
+    @property
+    def fence(self) -> int:
+        """Higher than that of every earlier claim of this conversation: the order of the tokens."""
+        milliseconds, _, sequence = self.token.partition("-")
+        return int(milliseconds) << 20 | int(sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one call of `claim` got."""
+
+    claims: list[Claim]
+    due_in: float | None
+    """Seconds until the next delayed conversation of this shard is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Where all events are: accepted = answered + silent + dead + in_flight."""
+
+    accepted: int = 0
+    answered: int = 0
+    silent: int = 0
+    dead: int = 0
+    in_flight: int = 0
+    """Accepted and not yet ended, the waiting ones included."""
+
+
+class Engine:
+    """All that is done to the inbox, each step one script; nothing here keeps state between two calls.
+
+    One shard is the default: a single server runs one script at a time, and one ready stream is read in one call, so
+    more of them only add calls. The number is part of the key names: change it with an empty inbox only.
+    """
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        *,
+        prefix: str = "sb",
+        shards: int = 1,
+        lease: float = 30.0,
+        dedupe_ttl: float = 86400,
+        mailbox_max: int = 100,
+        depth_max: int = 100_000,
+        window: int = 50,
+        session_ttl: float = 86400,
+        max_tries: int = 5,
+        max_deliveries: int = 20,
+        dead_max: int = 10_000,
+        limit: float = 2.0,
+        scripts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Times are in seconds.
+
+        `max_tries`: failed tries until a dead letter. `max_deliveries`: the same for tries during which the worker
+        died; more, because a crash also strikes the innocent that happened to be in flight. `limit`: for one call."""
+        self.prefix = prefix
+        self.shards = [Shard(prefix, number) for number in range(shards)]
+        self.lease = lease
+        self.max_tries = max_tries
+        self.nudge: Callable[[int], bool] = _nobody_here
+        """Told that a shard has something to claim; True when this process will take it at once."""
+        self._pool = client.connection_pool
+        self._batch = Batch(self._pool, scripts or lua.load(), limit=limit)
+        self._limit = limit
+        self._dedupe_ms = round(dedupe_ttl * 1000)
+        self._session_ms = round(session_ttl * 1000)
+        self._lease_ms = round(lease * 1000)
+        self._mailbox_max = mailbox_max
+        self._depth_max = depth_max // shards
+        self._window = window
+        self._max_deliveries = max_deliveries
+        self._dead_max = dead_max
+
+    async def close(self) -> None:
+        """Let calls under way end. The client is its owner's to close."""
+        await self._batch.close()
+
+    async def accept(
+        self, conversation: str, envelope: bytes, uids: Sequence[str], cursor: tuple[str, str, str] | None = None
+    ) -> Accepted:
+        """Make an event durable; any of its ids seen before makes it a duplicate.
+
+        `cursor` (channel, name, value) moves in the same step. Raises IntakeError, soon, when it could not."""
+        shard = self._shard(conversation)
+        channel, name, value = cursor or ("", "", "")
+        others = b"0" if self.nudge(shard.number) else b"1"
+        keys = [shard.run, shard.rdy, shard.cnt, shard.mb + conversation, shard.wake, self._cursor_key(channel)]
+        keys += [shard.dd + uid for uid in uids]
+        args = (conversation, envelope, self._dedupe_ms, self._mailbox_max, self._depth_max, others, name, value)
+        try:
+            result = await self._batch.run("accept", keys, args)
+        except StoreError as error:
+            raise IntakeError(str(error)) from error
+        if result > 0:
+            return Accepted.NEW
+        if result == 0:
+            return Accepted.DUPLICATE
+        if result == -1:
+            return Accepted.FULL
+        raise IntakeError("too many events are waiting", retry_after=5.0)
+
+    async def claim(self, worker: str, count: int, shard: int = 0) -> Claims:
+        """Take up to `count` conversations of a shard that wait for a turn. Raises StoreError."""
+        at = self.shards[shard]
+        time, due, *found = await self._batch.run(
+            "claim", (at.run, at.rdy, at.dly, at.wake), (worker, count, self._window, at.mb, at.st, at.sess)
+        )
+        now = float(time)
+        return Claims([_claim(reply, shard, now) for reply in found], None if due < 0 else due / 1000)
+
+    async def stage(self, claim: Claim, state: bytes) -> None:
+        """Keep what the turn has so far, for another try of it. Raises Stale or StoreError."""
+        at, conversation = self.shards[claim.shard], claim.conversation
+        if not await self._batch.run("stage", (at.run, at.st + conversation), (conversation, claim.token, state)):
+            raise Stale(conversation)
+
+    async def commit(
+        self,
+        claim: Claim,
+        *,
+        outcome: Literal["answered", "silent"],
+        append: Sequence[bytes] = (),
+        forget: bool = False,
+        replies: Sequence[bytes] = (),
+    ) -> None:
+        """End the turn; `forget` empties the session before `append`. Harmless again. Raises Stale or StoreError."""
+        at, conversation = self.shards[claim.shard], claim.conversation
+        keys = [at.run, at.rdy, at.cnt]
+        keys += [name + conversation for name in (at.st, at.done, at.mb, at.sess, at.out)]
+        head = (conversation, claim.token, outcome, int(forget), self._window, self._session_ms, len(append))
+        result = await self._batch.run("commit", keys, (*head, *append, *replies))
+        self._handed_on(claim, result)
+
+    async def fail(
+        self, claim: Claim, kind: Literal["retry", "release", "dead"], *, delay: float = 0, reason: str = ""
+    ) -> None:
+        """End this try: the same event again after `delay` seconds (release: this try does not count), or never.
+
+        Harmless again. Raises Stale or StoreError."""
+        at, conversation = self.shards[claim.shard], claim.conversation
+        keys = [
+            at.run,
+            at.rdy,
+            at.cnt,
+            at.st + conversation,
+            at.done + conversation,
+            at.mb + conversation,
+            at.dly,
+            at.dl,
+        ]
+        args = (conversation, claim.token, kind, round(delay * 1000), reason, self._dead_max)
+        result = await self._batch.run("fail", keys, args)
+        self._handed_on(claim, result)
+
+    async def beat(self, worker: str, claims: Sequence[Claim]) -> None:
+        """Renew the lease of these claims. Does nothing to those that were taken away. Raises StoreError."""
+        tokens: dict[int, list[str]] = {}
+        for claim in claims:
+            tokens.setdefault(claim.shard, []).append(claim.token)
+        for shard, held in tokens.items():
+            await self._batch.command("XCLAIM", self.shards[shard].rdy, "g", worker, 0, *held, "JUSTID")
+
+    @property
+    def connections(self) -> int:
+        """How many there have been: when it grows, what a call of `claim` got may have been lost on the way."""
+        return self._batch.connections
+
+    async def reap(self, worker: str = "", keep: Iterable[Claim] = ()) -> int:
+        """Take back what was held by workers that died; or all that is held in this worker's name, but for `keep`.
+
+        Returns how many conversations that were. Raises StoreError."""
+        total = 0
+        tokens = [(claim.shard, claim.token) for claim in keep]
+        for at in self.shards:
+            kept = [token for shard, token in tokens if shard == at.number]
+            head = (self._lease_ms, 1000, worker, self._max_deliveries, self._dead_max, at.mb, at.st)
+            taken, _ = await self._batch.run("reap", (at.run, at.rdy, at.cnt, at.dl), [*head, *kept])
+            total += taken
+            if taken:
+                self.nudge(at.number)
+        return total
+
+    async def sweep(self) -> int:
+        """Repair conversations that lost their token; returns how many, which should be none. Raises StoreError."""
+        total = 0
+        for at in self.shards:
+            cursor: Reply = b"0"
+            while True:
+                cursor, repaired = await self._batch.run("sweep", (at.run, at.rdy, at.dly), (cursor, at.mb))
+                total += repaired
+                if cursor == b"0":
+                    break
+        return total
+
+    async def wait(self, link: Link, seconds: float) -> int | None:
+        """Block until another process calls for a worker, on a connection of its own. Returns the shard.
+
+        Raises what `Link.ask` raises."""
+        names = [at.wake for at in self.shards]
+        (reply,) = await link.ask([pack("BLPOP", *names, seconds)], seconds + self._limit)
+        if isinstance(reply, Exception):
+            raise reply
+        return None if reply is None else names.index(reply[0].decode())
+
+    def link(self) -> Link:
+        """A connection for `wait`."""
+        return Link(self._pool)
+
+    async def call(self, script: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Reply:
+        """Run another of the scripts. Raises StoreError."""
+        return await self._batch.run(script, keys, args)
+
+    async def command(self, *command: str | bytes | int) -> Reply:
+        """Run a plain command in the same piece as the scripts. Raises StoreError."""
+        return await self._batch.command(*command)
+
+    async def cursors(self, channel: str) -> dict[str, str]:
+        """How far a channel had read with the last accepted event. Raises StoreError."""
+        return _decoded(await self._batch.command("HGETALL", self._cursor_key(channel)))
+
+    async def stats(self) -> Stats:
+        """Raises StoreError."""
+        total = dict.fromkeys(("accepted", "answered", "silent", "dead", "pending"), 0)
+        for at in self.shards:
+            counts = _decoded(await self._batch.command("HGETALL", at.cnt))
+            total = {name: count + int(counts.get(name, 0)) for name, count in total.items()}
+        return Stats(total["accepted"], total["answered"], total["silent"], total["dead"], total["pending"])
+
+    def _shard(self, conversation: str) -> Shard:
+        return self.shards[shard_of(conversation, len(self.shards))]
+
+    def _cursor_key(self, channel: str) -> str:
+        return f"{self.prefix}:cur:{channel}"
+
+    def _handed_on(self, claim: Claim, result: int) -> None:
+        if result == -1:
+            raise Stale(claim.conversation)
+        if result in (1, 3):
+            self.nudge(claim.shard)
+
+
+def _claim(reply: Reply, shard: int, time: float) -> Claim:
+    conversation, token, tries, envelope, staged, history = reply
+    return Claim(conversation.decode(), token.decode(), shard, tries, envelope, staged, history, time)
+
+
+def _decoded(reply: Reply) -> dict[str, str]:
+    """A hash, as either version of the protocol replies with it."""
+    pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
+    return {name.decode(): value.decode() for name, value in pairs}
+
+
+def _nobody_here(_shard: int) -> bool:
+    return False

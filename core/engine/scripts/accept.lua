@@ -1,0 +1,48 @@
+#!lua
+-- ACCEPT: make one event durable, once.
+--
+-- KEYS  run, rdy, cnt, mb, wake, cur, then one dedupe key for each id of the event
+-- ARGV  conversation, envelope, dedupe ttl (ms), mailbox limit, depth limit, wake others (1|0), cursor name or "", cursor value
+-- ->    n > 0: NEW, the mailbox now holds n | 0: DUPLICATE | -1: FULL (this mailbox) | -2: OVERLOADED (all of them)
+--
+-- One id seen before makes the whole event a duplicate; its other ids are recorded then too. FULL and OVERLOADED leave
+-- no dedupe record, so a redelivery is taken when there is room. The cursor moves unless OVERLOADED: the user of a FULL
+-- mailbox was answered. Repeating a call is harmless: DUPLICATE. Refused whole at maxmemory (no allow-oom).
+local run, rdy, cnt, mb, wake, cur = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local conversation = ARGV[1]
+
+local fresh, seen = {}, false
+for i = 7, #KEYS do
+  if redis.call('SET', KEYS[i], 'a', 'NX', 'PX', ARGV[3]) then
+    fresh[#fresh + 1] = KEYS[i]
+  else
+    seen = true
+  end
+end
+
+local result
+if seen then
+  result = 0
+elseif redis.call('LLEN', mb) >= tonumber(ARGV[4]) then
+  result = -1
+elseif tonumber(redis.call('HGET', cnt, 'pending') or 0) >= tonumber(ARGV[5]) then
+  result = -2
+else
+  result = redis.call('RPUSH', mb, ARGV[2])
+  redis.call('HINCRBY', cnt, 'accepted', 1)
+  redis.call('HINCRBY', cnt, 'pending', 1)
+  if redis.call('HEXISTS', run, conversation) == 0 then
+    redis.call('HSET', run, conversation, redis.call('XADD', rdy, '*', 'c', conversation))
+    if ARGV[6] == '1' and redis.call('EXISTS', wake) == 0 then
+      redis.call('LPUSH', wake, '1')
+    end
+  end
+end
+
+if result < 0 and #fresh > 0 then
+  redis.call('DEL', unpack(fresh))
+end
+if result ~= -2 and ARGV[7] ~= '' then
+  redis.call('HSET', cur, ARGV[7], ARGV[8])
+end
+return result

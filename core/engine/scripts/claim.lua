@@ -1,0 +1,64 @@
+#!lua flags=allow-oom
+-- CLAIM: take up to `count` waiting conversations, each with all that its turn needs. Never pops.
+--
+-- KEYS  run, rdy, dly, wake
+-- ARGV  worker, count, history window, key prefixes of mb, st and sess
+-- ->    { store time (Unix s), ms until the next delayed conversation is due or -1,
+--         { conversation, token, tries, envelope, staged or nil, { history, oldest first } }, ... }
+--
+-- A token is delivered once, and its id is higher than all before it: it is the fence. From here on only its holder may
+-- STAGE, COMMIT or FAIL. A lost reply leaves tokens to REAP. Delayed conversations that are due get their token first.
+-- Leaves a wake-up for an idle worker when there may be more than this one asked for.
+local run, rdy, dly, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local worker, count, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+
+local next_due = -1
+local first = redis.call('ZRANGE', dly, 0, 0, 'WITHSCORES')
+if #first > 0 then
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  if tonumber(first[2]) <= now then
+    for _, conversation in ipairs(redis.call('ZRANGE', dly, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
+      redis.call('HSET', run, conversation, redis.call('XADD', rdy, '*', 'c', conversation))
+      redis.call('ZREM', dly, conversation)
+    end
+    first = redis.call('ZRANGE', dly, 0, 0, 'WITHSCORES')
+  end
+  if #first > 0 then
+    next_due = math.max(0, tonumber(first[2]) - now)
+  end
+end
+
+local read = {'XREADGROUP', 'GROUP', 'g', worker, 'COUNT', count, 'STREAMS', rdy, '>'}
+local streams = redis.pcall(unpack(read))
+if type(streams) == 'table' and streams.err then
+  if not string.find(streams.err, 'NOGROUP') then
+    return streams
+  end
+  redis.call('XGROUP', 'CREATE', rdy, 'g', '0', 'MKSTREAM')
+  streams = redis.call(unpack(read))
+end
+
+local result = {string.format('%d.%06d', time[1], time[2]), next_due}
+if not streams then
+  return result
+end
+for _, entry in ipairs(streams[1][2]) do
+  local token, conversation = entry[1], entry[2][2]
+  local envelope = redis.call('LINDEX', ARGV[4] .. conversation, 0)
+  if envelope then
+    local st = ARGV[5] .. conversation
+    local tries = redis.call('HINCRBY', st, 'tries', 1)
+    local staged = redis.call('HGET', st, 'staged')
+    local history = redis.call('LRANGE', ARGV[6] .. conversation, -window, -1)
+    result[#result + 1] = {conversation, token, tries, envelope, staged, history}
+  else
+    redis.call('XACK', rdy, 'g', token)
+    redis.call('XDEL', rdy, token)
+    redis.call('HDEL', run, conversation)
+  end
+end
+if #streams[1][2] == count and redis.call('EXISTS', wake) == 0 then
+  redis.call('LPUSH', wake, '1')
+end
+return result

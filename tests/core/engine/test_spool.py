@@ -1,0 +1,123 @@
+"""The spool: what comes while the store is away is kept in order and handed over."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.engine.engine import Engine
+from core.engine.server import Server
+from core.engine.spool import SpooledInbox, SpoolFile
+from core.engine.store import connect
+from core.errors import IntakeError
+from core.events import Accepted
+
+
+@pytest.fixture
+def away(tmp_path):
+    """A store that is not there yet."""
+    server = Server(tmp_path / "store")
+    yield server
+    server.stop()
+
+
+@contextlib.asynccontextmanager
+async def spooled(server: Server, path, **options):
+    async with connect(f"unix://{server.socket}") as client:
+        engine = Engine(client, limit=0.05)
+        inbox = SpooledInbox(engine, path, pause=0.01, **options)
+        handing = asyncio.create_task(inbox.run())
+        yield inbox, engine
+        handing.cancel()
+        await asyncio.wait([handing])
+        await inbox.close()
+        await engine.close()
+
+
+async def handed_over(inbox: SpooledInbox) -> None:
+    async with asyncio.timeout(10):
+        while inbox._filled.is_set():
+            await asyncio.sleep(0.005)
+
+
+async def waiting(engine: Engine, conversation: str) -> list[bytes]:
+    return await engine.command("LRANGE", engine.shards[0].mb + conversation, 0, -1)
+
+
+async def test_events_come_through_an_outage_in_order_and_once(away, tmp_path):
+    async with spooled(away, tmp_path / "spool") as (inbox, engine):
+        for number in range(5):
+            assert await inbox.accept("a", b"%d" % number, [str(number % 4)]) is Accepted.NEW
+        await asyncio.to_thread(away.start)
+        await handed_over(inbox)
+        assert await inbox.accept("a", b"5", ["5"], ("chat", "offset", "5")) is Accepted.NEW
+        assert await waiting(engine, "a") == [b"0", b"1", b"2", b"3", b"5"]
+    assert (tmp_path / "spool").stat().st_size == 0
+
+
+async def test_what_was_kept_survives_a_crash(away, tmp_path):
+    async with spooled(away, tmp_path / "spool") as (inbox, _):
+        await inbox.accept("a", b"1", ["1"], ("chat", "offset", "1"))
+    with (tmp_path / "spool").open("ab") as torn:
+        torn.write(b"\0\0\0\x09half" + bytes(20))
+    await asyncio.to_thread(away.start)
+    async with spooled(away, tmp_path / "spool") as (inbox, engine):
+        await handed_over(inbox)
+        assert await waiting(engine, "a") == [b"1"]
+        assert await engine.cursors("chat") == {"offset": "1"}
+
+
+async def test_many_at_once_are_all_kept_in_order(away, tmp_path):
+    async with spooled(away, tmp_path / "spool") as (inbox, engine):
+        offers = (inbox.accept("a", b"%d" % number, [str(number)]) for number in range(50))
+        assert set(await asyncio.gather(*offers)) == {Accepted.NEW}
+        await asyncio.to_thread(away.start)
+        await handed_over(inbox)
+        assert await waiting(engine, "a") == [b"%d" % number for number in range(50)]
+
+
+async def test_a_full_spool_refuses(away, tmp_path):
+    async with spooled(away, tmp_path / "spool", size_max=200) as (inbox, _):
+        await inbox.accept("a", b"x" * 100, ["1"])
+        with pytest.raises(IntakeError, match="full"):
+            await inbox.accept("a", b"x" * 100, ["2"])
+
+
+async def test_a_disk_that_takes_nothing_refuses_and_keeps_what_it_had(away, tmp_path):
+    async with spooled(away, tmp_path / "spool") as (inbox, _):
+        await inbox.accept("a", b"1", ["1"])
+        size = (tmp_path / "spool").stat().st_size
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+        try:
+            with pytest.raises(IntakeError, match="written"):
+                await inbox.accept("a", b"2", ["2"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+        assert (tmp_path / "spool").stat().st_size == size
+
+
+@given(records=st.lists(st.binary(min_size=1, max_size=50), max_size=5), cut=st.integers(0, 300))
+def test_a_cut_file_holds_the_records_before_the_cut(tmp_path_factory, records, cut):
+    path = tmp_path_factory.mktemp("cut") / "spool"
+    file = SpoolFile(path)
+    ends = []
+    for record in records:
+        file.append([record])
+        ends.append(file.size)
+    file.close()
+    os.truncate(path, min(cut, file.size))
+    file = SpoolFile(path)
+    found, at = [], 0
+    while (each := file.read(at)) is not None:
+        found.append(each[0])
+        at = each[1]
+    file.close()
+    assert found == records[: sum(end <= cut for end in ends)]

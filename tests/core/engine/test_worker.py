@@ -1,0 +1,272 @@
+"""Workers: turns are taken, tried again, handed on, and given up."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core.engine import worker as module
+from core.engine.dead import DeadLetters
+from core.engine.engine import Claim, Engine, Stale
+from core.engine.worker import Worker
+
+
+@contextlib.asynccontextmanager
+async def working(engine: Engine, turn, name: str = "w", **options) -> AsyncIterator[Worker]:
+    worker = Worker(engine, turn, name=name, **options)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        await worker.drain(1.0)
+        await running
+
+
+class Answers:
+    """A turn that answers, and what it has answered."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.given: list[bytes] = []
+        self.changed = asyncio.Event()
+
+    async def __call__(self, claim: Claim) -> None:
+        await self.engine.commit(claim, outcome="answered")
+        self.given.append(claim.envelope)
+        self.changed.set()
+
+    async def until(self, count: int) -> list[bytes]:
+        async with asyncio.timeout(20):
+            while len(self.given) < count:
+                self.changed.clear()
+                await self.changed.wait()
+        return self.given
+
+
+@pytest.fixture
+async def other(redis, prefix) -> AsyncIterator[Engine]:
+    """The same inbox from another process."""
+    engine = Engine(redis, prefix=prefix)
+    yield engine
+    await engine.close()
+
+
+async def test_accepted_events_are_answered_in_order(engine):
+    answers = Answers(engine)
+    async with working(engine, answers):
+        for number in range(10):
+            await engine.accept("a", b"%d" % number, [str(number)])
+        assert await answers.until(10) == [b"%d" % number for number in range(10)]
+
+
+async def test_an_event_accepted_by_another_process_wakes_an_idle_worker(engine, other, monkeypatch):
+    monkeypatch.setattr(module, "POLL", 60.0)
+    answers = Answers(engine)
+    async with working(engine, answers):
+        await other.accept("a", b"1", ["1"])
+        await answers.until(1)
+        await other.accept("a", b"2", ["2"])
+        await answers.until(2)
+
+
+async def test_events_from_before_the_start_are_answered(engine):
+    await engine.accept("a", b"1", ["1"])
+    answers = Answers(engine)
+    async with working(engine, answers):
+        await answers.until(1)
+
+
+async def test_no_more_turns_run_at_once_than_allowed(engine):
+    running, most = 0, 0
+    answers = Answers(engine)
+
+    async def turn(claim: Claim) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        await answers(claim)
+
+    for number in range(12):
+        await engine.accept(f"c{number}", b"", [str(number)])
+    async with working(engine, turn, concurrency=3):
+        await answers.until(12)
+    assert most == 3
+
+
+async def test_a_hung_turn_holds_up_no_other_conversation(engine):
+    answers = Answers(engine)
+
+    async def turn(claim: Claim) -> None:
+        await (asyncio.Event().wait() if claim.conversation == "hung" else answers(claim))
+
+    async with working(engine, turn) as worker:
+        await engine.accept("hung", b"", ["0"])
+        await engine.accept("well", b"1", ["1"])
+        await answers.until(1)
+        await worker.drain(0)
+
+
+async def test_a_failed_turn_is_tried_again_and_then_a_dead_letter(engine, monkeypatch):
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: 0.001)
+    answers = Answers(engine)
+    tries = []
+
+    async def turn(claim: Claim) -> None:
+        if claim.envelope == b"poison":
+            tries.append(claim.tries)
+            raise ValueError("no way")
+        await answers(claim)
+
+    async with working(engine, turn):
+        await engine.accept("a", b"poison", ["1"])
+        await engine.accept("a", b"fine", ["2"])
+        await answers.until(1)
+    assert tries == [1, 2, 3, 4, 5]
+    (letter,) = await DeadLetters(engine).list()
+    assert (letter.envelope, letter.reason) == (b"poison", "ValueError: no way")
+
+
+async def test_drain_lets_turns_end(engine):
+    begun, go = asyncio.Event(), asyncio.Event()
+    answers = Answers(engine)
+
+    async def turn(claim: Claim) -> None:
+        begun.set()
+        await go.wait()
+        await answers(claim)
+
+    async with working(engine, turn) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await begun.wait()
+        draining = asyncio.create_task(worker.drain())
+        await asyncio.sleep(0)
+        await engine.accept("b", b"2", ["2"])
+        go.set()
+        await draining
+    assert answers.given == [b"1"]
+    assert (await engine.stats()).in_flight == 1
+
+
+async def test_drain_hands_cut_turns_to_another_worker_at_once(engine, other):
+    begun = asyncio.Event()
+
+    async def hang(claim: Claim) -> None:
+        await engine.stage(claim, b"half")
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with working(engine, hang) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await begun.wait()
+        await worker.drain(0)
+    (claim,) = (await other.claim("other", 1)).claims
+    assert (claim.staged, claim.tries) == (b"half", 1)
+
+
+async def test_another_worker_takes_over_when_the_lease_runs_out(redis, prefix):
+    engine = Engine(redis, prefix=prefix, lease=0.2)
+    await engine.accept("a", b"1", ["1"])
+    (dead,) = (await engine.claim("dead", 1)).claims
+    answers = Answers(engine)
+    async with working(engine, answers):
+        await answers.until(1)
+    with pytest.raises(Stale):
+        await engine.stage(dead, b"")
+    await engine.close()
+
+
+async def test_a_long_turn_keeps_its_lease(redis, prefix):
+    engine = Engine(redis, prefix=prefix, lease=0.15)
+    answers = Answers(engine)
+
+    async def turn(claim: Claim) -> None:
+        await asyncio.sleep(0.5)
+        await answers(claim)
+
+    async with working(engine, turn):
+        await engine.accept("a", b"1", ["1"])
+        await answers.until(1)
+    assert (await engine.stats()).answered == 1
+    await engine.close()
+
+
+async def test_the_next_process_of_a_name_takes_over_at_once(engine, other):
+    await engine.accept("a", b"1", ["1"])
+    assert len((await engine.claim("hub", 1)).claims) == 1
+    answers = Answers(other)
+    async with working(other, answers, name="hub"):
+        await answers.until(1)
+
+
+async def test_what_was_claimed_when_a_reply_was_lost_is_taken_back_at_once(engine, redis):
+    answers = Answers(engine)
+    async with working(engine, answers) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await answers.until(1)
+        nudge, engine.nudge = engine.nudge, lambda shard: True
+        await engine.accept("a", b"2", ["2"])
+        assert len((await engine.claim("w", 1)).claims) == 1
+        await redis.client_kill_filter(_type="normal", skipme=True)
+        engine.nudge = nudge
+        worker.nudge(0)
+        assert await answers.until(2) == [b"1", b"2"]
+
+
+async def test_a_stopped_process_that_wakes_up_is_stale(store, redis, prefix):
+    program = f"""
+        import asyncio
+        from core.engine.engine import Engine, Stale
+        from core.engine.store import connect
+        from core.engine.worker import Worker
+
+        async def main():
+            async with connect("unix://{store.socket}") as client:
+                engine, over = Engine(client, prefix="{prefix}", lease=0.3), asyncio.Event()
+
+                async def turn(claim):
+                    print("begun", flush=True)
+                    await loop.run_in_executor(None, input)
+                    try:
+                        await engine.stage(claim, b"")
+                    except Stale:
+                        print("stale", flush=True)
+                        over.set()
+
+                loop = asyncio.get_running_loop()
+                worker = asyncio.create_task(Worker(engine, turn, name="zombie").run())
+                await over.wait()
+                worker.cancel()
+                await asyncio.wait([worker])
+                await engine.close()
+
+        asyncio.run(main())
+    """
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-c", textwrap.dedent(program))
+    zombie = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    engine = Engine(redis, prefix=prefix, lease=0.3)
+    await engine.accept("a", b"1", ["1"])
+    assert await zombie.stdout.readline() == b"begun\n"
+    zombie.send_signal(signal.SIGSTOP)
+    answers = Answers(engine)
+    async with working(engine, answers):
+        await answers.until(1)
+    zombie.send_signal(signal.SIGCONT)
+    zombie.stdin.write(b"\n")
+    assert await zombie.stdout.readline() == b"stale\n"
+    await zombie.communicate()
+    await engine.close()
+
+
+async def test_an_idle_worker_asks_the_store_next_to_nothing(engine, redis):
+    async with working(engine, Answers(engine)):
+        await asyncio.sleep(0.1)
+        before = (await redis.info("stats"))["total_commands_processed"]
+        await asyncio.sleep(0.3)
+        assert (await redis.info("stats"))["total_commands_processed"] - before <= 3
