@@ -35,12 +35,15 @@ class Capabilities:
     """Sending the same `key` again does no harm."""
     can_find: bool = False
     """`find` recognises what was sent before a crash."""
+    redelivers: bool = True
+    """The platform brings again what was not acknowledged; where it does not, events wait in a local file while the
+    store is away."""
 
 
 class Settings(BaseModel):
     """The YAML keys that every channel has; each adapter adds its own beside itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     platform: str
     enabled: Literal["auto"] | bool = "auto"

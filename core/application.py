@@ -20,6 +20,7 @@ from core import commands, server
 from core.adapter import Adapter, Settings, Wiring
 from core.bot import Bot, BotSettings
 from core.engine.engine import Engine
+from core.engine.spool import SpooledInbox
 from core.engine.store import open_store
 from core.engine.worker import Worker
 from core.errors import HubError, StoreError
@@ -111,7 +112,9 @@ class Application:
                 open_store(hub_settings.redis_url.get_secret_value() or None, hub_settings.var)
             )
             self.engine = Engine(store, prefix=self.prefix)
-            self.hub = Hub(self.engine, self.supervisor.channels)
+            spool = SpooledInbox(self.engine, hub_settings.var / f"{self.prefix}.spool")
+            stack.push_async_callback(spool.close)
+            self.hub = Hub(self.engine, self.supervisor.channels, spool)
             timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._http = await stack.enter_async_context(
@@ -121,7 +124,7 @@ class Application:
             await self._listen(stack)
             self._extra.listening(self.url)
             worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
-            working = asyncio.create_task(worker.run(), name="worker")
+            tasks = [asyncio.create_task(worker.run(), name="worker"), asyncio.create_task(spool.run(), name="spool")]
             try:
                 self._bots = await self._made_bots(self.config)
                 self.supervisor.start(map(self._channel, self._all_channels(self.config).items()))
@@ -132,8 +135,9 @@ class Application:
                 await self.supervisor.stop()
                 for bot in self._bots.values():
                     await bot.stop()
-                working.cancel()
-                await asyncio.wait([working])
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
                 await self.engine.close()
 
     async def apply(self, config: Configuration) -> dict[str, Step]:

@@ -49,7 +49,7 @@ class Turn:
 class BotSettings(BaseModel):
     """The YAML keys of every bot; a bot adds its own in a subclass named by `settings_type`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     use: str
     """The file in `bots/` that holds its class."""

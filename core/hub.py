@@ -16,6 +16,7 @@ from core.delivery.deliver import Staged, deliver, fit, gather
 from core.delivery.gate import Gate
 from core.delivery.typing import sign_of_life
 from core.engine.engine import Claim, Engine
+from core.engine.spool import SpooledInbox
 from core.errors import SendError, StoreError, Undeliverable
 from core.events import Accepted, AnyEvent, Command, Message, Part, Press
 from core.policies import Refusal, Silence, judge
@@ -49,8 +50,10 @@ class Channel(Protocol):
 class Hub:
     """Takes events in and answers them; one for the process, over all channels."""
 
-    def __init__(self, engine: Engine, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, engine: Engine, channels: Mapping[str, Channel], spool: SpooledInbox | None = None) -> None:
+        """`spool`: takes the events of platforms that do not bring them again."""
         self.engine = engine
+        self.spool = spool
         self.channels = channels
         self.gate = Gate()
         self.silences: Counter[str] = Counter()
@@ -58,12 +61,15 @@ class Hub:
 
     async def accept(self, event: AnyEvent) -> Accepted:
         """Make an event durable; the adapter acknowledges it after that. Raises IntakeError."""
-        channel = event.address.channel
-        accepted = await self.engine.accept(
-            key(event, self.channels[channel].settings.conversation),
+        channel = self.channels[event.address.channel]
+        name = event.address.channel
+        again = channel.adapter is None or channel.adapter.capabilities.redelivers
+        inbox = self.engine if again or self.spool is None else self.spool
+        accepted = await inbox.accept(
+            key(event, channel.settings.conversation),
             _encode(event),
-            [f"{channel}:{uid}" for uid in (event.uid, *event.also)],
-            (channel, event.cursor.name, event.cursor.value) if event.cursor else None,
+            [f"{name}:{uid}" for uid in (event.uid, *event.also)],
+            (name, event.cursor.name, event.cursor.value) if event.cursor else None,
         )
         if accepted is Accepted.FULL:
             await self._ask_to_wait(event)

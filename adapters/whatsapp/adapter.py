@@ -31,7 +31,7 @@ _SIGNATURE, _SIGNATURE_SETTINGS = "X-Twilio-Signature", "X-Twilio-Webhooks-Signa
 
 
 class WhatsAppAdapter(Adapter[WhatsAppSettings]):
-    capabilities = Capabilities(max_text=1600, typing_lasts=25, can_find=True)
+    capabilities = Capabilities(max_text=1600, typing_lasts=25, can_find=True, redelivers=False)
 
     def __init__(self, settings: WhatsAppSettings, wiring: Wiring) -> None:
         super().__init__(settings, wiring)

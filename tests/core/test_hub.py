@@ -1,10 +1,12 @@
 import asyncio
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from core.adapter import Settings, Wiring
 from core.engine.dead import DeadLetters
+from core.engine.spool import SpooledInbox
 from core.engine.worker import Worker
 from core.errors import Undeliverable
 from core.events import Accepted, Attachment, Edited, Press, User
@@ -181,3 +183,18 @@ async def test_every_accepted_event_is_accounted_for(chat):
     await chat.say(said("a", 1), said("b", 2), said("", 3), command("help", n=4))
     stats = await chat.engine.stats()
     assert stats.accepted == stats.answered + stats.silent + stats.dead + stats.in_flight == 4
+
+
+async def test_what_a_platform_will_not_bring_again_is_kept_while_the_store_is_away(chat, redis, tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeAdapter, "capabilities", replace(FakeAdapter.capabilities, redelivers=False))
+    spool = chat.hub.spool = SpooledInbox(chat.engine, tmp_path / "spool", pause=0.01)
+    handing_over = asyncio.create_task(spool.run())
+    monkeypatch.setattr(chat.engine._batch, "_limit", 0.05)
+    await redis.client_pause(300)
+    assert [await chat.hub.accept(said(text, n)) for n, text in enumerate("abc")] == [Accepted.NEW] * 3
+    async with asyncio.timeout(10):
+        while chat.adapter.texts != ["a", "b", "c"]:
+            await asyncio.sleep(0.01)
+    handing_over.cancel()
+    await asyncio.wait([handing_over])
+    await spool.close()
