@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import aiohttp
@@ -36,27 +37,28 @@ def blocks(language, pages=PAGES):
     ]
 
 
-def examples(page):
-    """The files that a page shows, by their name in the first line."""
-    found = (re.match(r"# (\S+\.py)\n", text) for kind, text in BLOCK.findall((ROOT / "docs" / page).read_text()))
-    texts = [text for _, text in BLOCK.findall((ROOT / "docs" / page).read_text())]
-    return {match[1]: text for match, text in zip(found, texts, strict=True) if match}
+def examples(folder):
+    """The files of this folder that the pages show, by the name in their first line."""
+    texts = [text for page in PAGES for kind, text in BLOCK.findall(page.read_text()) if kind == "python"]
+    named = [(re.match(rf"# ({folder}/\S+\.py)\n", text), text) for text in texts]
+    return {match[1]: text for match, text in named if match}
 
 
 @pytest.fixture
-def shown_bot(tmp_path, monkeypatch):
-    """The bot of `docs/bots.md`, as if its file lay in `bots/`."""
-    ((name, text),) = examples("bots.md").items()
-    (tmp_path / Path(name).name).write_text(text)
+def shown_bots(tmp_path, monkeypatch):
+    """The bots that the pages show, as if their files lay in `bots/`."""
+    for name, text in examples("bots").items():
+        (tmp_path / Path(name).name).write_text(text)
     monkeypatch.setattr(bots, "__path__", [*bots.__path__, str(tmp_path)])
     yield
-    sys.modules.pop("bots.reverse", None)
+    for name in examples("bots"):
+        sys.modules.pop(f"bots.{Path(name).stem}", None)
 
 
 @pytest.fixture
 def shown_channel(tmp_path, monkeypatch):
     """The channel of `docs/channels.md`, as if its folder lay in `adapters/`."""
-    for name, text in examples("channels.md").items():
+    for name, text in examples("adapters").items():
         file = tmp_path / Path(name).relative_to("adapters")
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
@@ -69,7 +71,7 @@ def shown_channel(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))
-def test_every_yaml_that_is_shown_loads(text, tmp_path, monkeypatch, shown_bot, shown_channel):
+def test_every_yaml_that_is_shown_loads(text, tmp_path, monkeypatch, shown_bots, shown_channel):
     monkeypatch.chdir(ROOT)
     (tmp_path / "hub.yaml").write_text(text)
     if "bots:" not in text:
@@ -91,8 +93,10 @@ def test_every_command_that_is_shown_exists(text):
 def test_every_platform_bot_and_command_is_described():
     everything = "\n".join(page.read_text() for page in PAGES)
     configuration = (ROOT / "docs/configuration.md").read_text()
-    for name in (*adapters.PLATFORMS, *bots.names()):
-        assert f"`{name}`" in configuration, name
+    for name in adapters.PLATFORMS:
+        assert f"### `platform: {name}`" in configuration
+    for name in bots.names():
+        assert f"### `use: {name}`" in configuration
     for command in COMMANDS:
         assert f"/{command.name}" in everything
     for name in cli.command_line(composition.program()).registered_commands:
@@ -105,10 +109,18 @@ def test_links_between_pages_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name} -> {target}"
 
 
-async def test_the_bot_that_is_shown_answers(shown_bot):
-    bot = bots.bot_type("reverse")(BotSettings(use="reverse"))
+@pytest.mark.parametrize(
+    ("name", "answer"), [("reverse", ["cba", "Shall I do it again?"]), ("shout", ["What shall I shout?", "**ABC!**"])]
+)
+async def test_the_bots_that_are_shown_answer(shown_bots, name, answer):
+    bot = bots.bot_type(name)(BotSettings(use=name))
     turn = Turn("abc", User("u"), "c", "c/r", True)
-    assert [getattr(piece, "text", piece) async for piece in bot.respond(turn)] == ["cba", "Shall I do it again?"]
+    assert [getattr(piece, "text", piece) async for piece in bot.respond(turn)] == answer
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_all_python_that_is_shown_can_be_read(text):
+    assert compile(textwrap.dedent(text).removesuffix(","), "shown", "exec")
 
 
 async def test_the_channel_that_is_shown_takes_a_signed_message_and_sends_the_answer(shown_channel):
