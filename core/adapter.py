@@ -185,6 +185,10 @@ class Adapter(ABC, Generic[S]):
         `since`: Unix seconds before which it cannot have been sent."""
         return None
 
+    def can_draft(self, to: Address) -> bool:
+        """Whether an answer to this address may be shown growing, by an edit every `edit_every` seconds."""
+        return self.capabilities.can_edit
+
     async def edit(self, sent: Sent, part: Part) -> None:
         """Replace the text of a message of ours (only with `can_edit`); an unchanged text is no error.
 

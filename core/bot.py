@@ -46,6 +46,10 @@ class Turn:
         self.forgotten = True
 
 
+class Restart(msgspec.Struct, frozen=True):
+    """Yielded by a bot: the text said since the last whole part is void, and comes anew."""
+
+
 class BotSettings(BaseModel):
     """The YAML keys of every bot; a bot adds its own in a subclass named by `settings_type`."""
 
@@ -73,7 +77,9 @@ class Bot(ABC, Generic[S]):
         """Close it again."""
 
     @abstractmethod
-    def respond(self, turn: Turn) -> AsyncIterator[str | Part]:
+    def respond(self, turn: Turn) -> AsyncIterator[str | Part | Restart]:
         """Yield the answer: pieces of Markdown that belong to one message, or whole parts with buttons.
+
+        Where the platform can edit, the user sees a message grow with the pieces.
 
         Nothing yielded is a deliberate silence. May be cancelled at any await, and run again after a crash."""

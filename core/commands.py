@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from core.adapter import CommandSpec
-from core.bot import Bot, Turn
+from core.bot import Bot, Restart, Turn
 from core.events import Part
 
 COMMANDS = (
@@ -19,7 +19,7 @@ HELP = "Ask me anything in plain words.\n\n" + "\n".join(
 )
 
 
-async def run(name: str, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part]:
+async def run(name: str, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part | Restart]:
     """Answer a command; `turn.text` is what followed its name."""
     match name:
         case "ai" | "ask" if turn.text.strip():

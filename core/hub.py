@@ -10,12 +10,14 @@ import structlog
 
 from core import commands
 from core.adapter import Adapter, Settings
-from core.bot import Bot, Remembered, Turn
+from core.bot import Bot, Remembered, Restart, Turn
 from core.conversation import key
-from core.delivery.deliver import Staged, deliver, fit, gather
+from core.delivery.answer import Answer, fit
+from core.delivery.deliver import Delivery, Staged
 from core.delivery.gate import Gate
+from core.delivery.live import Live
 from core.delivery.typing import sign_of_life
-from core.engine.engine import Claim, Engine
+from core.engine.engine import Claim, Engine, Stale
 from core.engine.spool import SpooledInbox
 from core.errors import SendError, StoreError, Undeliverable
 from core.events import Accepted, AnyEvent, Command, Message, Part, Press
@@ -88,54 +90,66 @@ class Hub:
         if channel is None or channel.adapter is None:
             await self.engine.fail(claim, "release", delay=NOT_RUNNING_DELAY, reason="channel not running")
             return
-        async with sign_of_life(channel.adapter, event.address, self.gate):
-            staged = (
-                _staged(claim.staged) if claim.staged else await self._answer(event, channel, channel.adapter, claim)
-            )
-        if staged is None:
+        with channel.turn():
+            await self._take(event, channel, channel.adapter, claim)
+
+    async def _take(self, event: AnyEvent, channel: Channel, adapter: Adapter[Any], claim: Claim) -> None:
+        delivery = self._delivery(event, adapter, claim)
+        staged = delivery.staged
+        parts = staged.parts
+        if parts is None:
+            async with sign_of_life(adapter, event.address, self.gate):
+                parts = await self._answer(event, channel, delivery, claim)
+        if not parts:
             return
         try:
-            await self._deliver(event, channel.adapter, staged, claim)
+            await delivery.finish(parts)
         except Undeliverable as error:
             await self.engine.fail(claim, "dead", reason=f"undeliverable: {error}")
             return
         await self._commit(staged, claim)
 
-    async def _answer(self, event: AnyEvent, channel: Channel, adapter: Adapter[Any], claim: Claim) -> Staged | None:
-        """What to send, ready to be staged; None when the turn ended in silence."""
+    def _delivery(self, event: AnyEvent, adapter: Adapter[Any], claim: Claim) -> Delivery:
+        """The answer as far as an earlier try had brought it, or a new one."""
+
+        async def save(so_far: Staged) -> None:
+            await self.engine.stage(claim, _encode(so_far))
+
+        staged = _staged(claim.staged) if claim.staged else Staged(event.address, claim.time)
+        turn_id = f"{event.address.channel}:{event.uid}"
+        return Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
+
+    async def _answer(self, event: AnyEvent, channel: Channel, delivery: Delivery, claim: Claim) -> list[Part]:
+        """What to say, each part fit for one message; nothing when the turn has ended in silence."""
+        staged, adapter = delivery.staged, delivery.adapter
         history = [_remembered(record) for record in claim.history]
         verdict = judge(event, channel.settings, history, claim.time)
         if isinstance(verdict, Silence):
             await self._say_nothing(verdict.reason, claim)
-            return None
+            return []
         if isinstance(verdict, Refusal):
-            return Staged(event.address, [Part(verdict.line)], claim.time)
+            return [Part(verdict.line)]
         turn = _turn(event, claim.conversation, history)
         try:
-            parts = await gather(_respond(event, turn, channel.bot))
+            parts = await _listen(_respond(event, turn, channel.bot), delivery)
+        except (Stale, StoreError):
+            raise
         except Exception as error:
             if claim.tries < self.engine.max_tries:
                 raise
             await log.aexception("bot failed", conversation=claim.conversation, event_id=event.uid)
-            reason = f"bot failed: {type(error).__name__}: {error}"
-            return Staged(event.address, [Part(APOLOGY.format(event.uid))], claim.time, reason=reason)
-        remember = [] if turn.forgotten else _exchange(event, turn, parts, claim.time)
+            staged.reason = f"bot failed: {type(error).__name__}: {error}"
+            return [Part(APOLOGY.format(event.uid))]
+        staged.forget = turn.forgotten
         if not parts:
             await self._say_nothing("bot silent", claim, forget=turn.forgotten)
-            return None
-        return Staged(event.address, fit(parts, adapter), claim.time, remember=remember, forget=turn.forgotten)
+            return []
+        staged.remember = [] if turn.forgotten else _exchange(event, turn, parts, claim.time)
+        return fit(parts, adapter)
 
     async def _say_nothing(self, reason: str, claim: Claim, *, forget: bool = False) -> None:
         await self.engine.commit(claim, outcome="silent", forget=forget)
         self.silences[reason] += 1
-
-    async def _deliver(self, event: AnyEvent, adapter: Adapter[Any], staged: Staged, claim: Claim) -> None:
-        async def save(so_far: Staged) -> None:
-            await self.engine.stage(claim, _encode(so_far))
-
-        await save(staged)  # before the first send: a crash never asks the bot again; and nobody else has the turn
-        turn_id = f"{event.address.channel}:{event.uid}"
-        await deliver(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
 
     async def _commit(self, staged: Staged, claim: Claim) -> None:
         if staged.reason:
@@ -155,6 +169,20 @@ class Hub:
             await adapter.send(event.address, Part(WAIT_LINE), "")
         except (SendError, StoreError) as error:
             await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
+
+
+async def _listen(pieces: AsyncIterator[str | Part | Restart], delivery: Delivery) -> list[Part]:
+    """Hear the bot out; where the platform can edit, the user reads along."""
+    answer = Answer()
+    if not delivery.adapter.can_draft(delivery.staged.to):
+        async for piece in pieces:
+            answer.add(piece)
+        return answer.parts()
+    async with Live(answer, delivery) as live:
+        async for piece in pieces:
+            answer.add(piece)
+            live.news()
+    return answer.parts()
 
 
 def _turn(event: AnyEvent, conversation: str, history: Sequence[Remembered]) -> Turn:
@@ -179,7 +207,7 @@ def _chosen(text: str, history: Sequence[Remembered]) -> str | None:
     )
 
 
-def _respond(event: AnyEvent, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part]:
+def _respond(event: AnyEvent, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part | Restart]:
     return commands.run(event.name, turn, bot) if isinstance(event, Command) else bot.respond(turn)
 
 

@@ -16,13 +16,15 @@ class FakeAdapter(Adapter[Settings]):
     """A platform with no wire: what is sent lies in `sent`; errors to raise are taken from `trouble`, first to last."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        max_text=200, can_edit=True, typing_lasts=5, max_choices=3, can_find=True
+        max_text=200, can_edit=True, edit_every=0.01, typing_lasts=5, max_choices=3, can_find=True
     )
 
     def __init__(self, settings: Settings, wiring: Wiring) -> None:
         super().__init__(settings, wiring)
         self.sent: list[tuple[Address, Part, str]] = []
         self.trouble: list[HubError] = []
+        self.edits: list[str] = []
+        self.edit_trouble: list[HubError] = []
         self.accept_before_trouble = False
         self.typed = asyncio.Event()
         self.started = 0
@@ -55,6 +57,9 @@ class FakeAdapter(Adapter[Settings]):
         return next((Sent(to, f"m{n}") for n, sent in enumerate(self.sent, 1) if sent[2] == key), None)
 
     async def edit(self, sent: Sent, part: Part) -> None:
+        if self.edit_trouble:
+            raise self.edit_trouble.pop(0)
+        self.edits.append(part.text)
         self.sent[int(sent.id[1:]) - 1] = (sent.to, part, "")
 
     async def typing(self, to: Address) -> None:

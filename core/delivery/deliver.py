@@ -1,9 +1,9 @@
-"""Sends an answer part by part, so that a crash at any moment repeats nothing that could be known."""
+"""Brings an answer to its place message by message, so that no crash repeats anything that could be known."""
 
 import asyncio
 import hashlib
 from base64 import b32encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -11,24 +11,25 @@ import msgspec
 from core.adapter import Adapter
 from core.bot import Remembered
 from core.delivery.gate import Gate
-from core.delivery.split import split
-from core.errors import SendError, Unavailable, Unconfirmed
+from core.errors import SendError, Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part, Sent
 
 TRIES = 3
 """Attempts at one part within a turn; after these the turn itself is tried again later."""
+GONE = Part("…")
+"""What a message shows that was begun and is not needed after all: platforms do not all let us delete."""
 
 
 class Staged(msgspec.Struct, omit_defaults=True):
     """An answer on its way: stored before the first send and after each, taken up by whoever has the turn then."""
 
     to: Address
-    parts: list[Part]
-    """As they will be sent: each fits into one message."""
     time: float
-    """When it was staged, Unix seconds: nothing of it was sent before."""
+    """When it was begun, Unix seconds: nothing of it was sent before."""
+    parts: list[Part] | None = None
+    """Each fits into one message; None while the bot is still speaking."""
     sent: list[Sent] = []
-    """What the platform has taken, in order; the rest is still to send."""
+    """What the platform has taken, in order. While the bot speaks these are drafts, which are edited."""
     remember: list[Remembered] = []
     """What the session keeps of this turn."""
     forget: bool = False
@@ -40,71 +41,87 @@ Save = Callable[[Staged], Awaitable[None]]
 """Stores it; raises where the turn now belongs to somebody else."""
 
 
-def fit(parts: list[Part], adapter: Adapter[Any]) -> list[Part]:
-    """Parts that each fit into one message of the platform; buttons stay under the last piece of theirs."""
-    limit = adapter.capabilities.max_text
-    fitting: list[Part] = []
-    for part in parts:
-        choices = part.choices[: adapter.capabilities.max_choices]
-        text = part.text if choices else _with_numbers(part)
-        pieces = split(text, lambda piece: adapter.measure(piece) <= limit) or [text]
-        fitting += [Part(piece) for piece in pieces[:-1]]
-        fitting.append(Part(pieces[-1], choices))
-    return fitting
+class Delivery:
+    """One answer on its way through one adapter."""
 
+    def __init__(
+        self, staged: Staged, adapter: Adapter[Any], gate: Gate, save: Save, turn_id: str, *, resumed: bool
+    ) -> None:
+        """`resumed`: an earlier try may have got further than it could tell."""
+        self.staged = staged
+        self.adapter = adapter
+        self._gate = gate
+        self._store = save
+        self._turn_id = turn_id
+        self._in_doubt = resumed
+        self._saved = False
+        self._shown: list[Part | None] = [None] * len(staged.sent)
+        """What each sent message shows, as far as this process knows."""
 
-def _with_numbers(part: Part) -> str:
-    if not part.choices:
-        return part.text
-    return part.text + "\n\n" + "\n".join(f"{n}. {choice.label}" for n, choice in enumerate(part.choices, 1))
+    async def finish(self, parts: list[Part]) -> None:
+        """Show the whole answer, and nothing else. Raises SendError."""
+        self.staged.parts = parts
+        await self._save()  # from here on the bot is not asked again
+        await self.show([*parts, *[GONE] * (len(self.staged.sent) - len(parts))])
 
+    async def draft(self, parts: list[Part]) -> None:
+        """Show what there is so far. Raises SendError."""
+        await self.show(parts)
+        if not self._saved:
+            await self._save()
 
-async def gather(pieces: AsyncIterator[str | Part]) -> list[Part]:
-    """The parts of an answer: pieces of text in a row belong to one."""
-    parts: list[Part] = []
-    text: list[str] = []
-    async for piece in pieces:
-        if isinstance(piece, str):
-            text.append(piece)
-            continue
-        if text:
-            parts.append(Part("".join(text)))
-            text = []
-        parts.append(piece)
-    if text:
-        parts.append(Part("".join(text)))
-    return [part for part in parts if part.text.strip() or part.choices]
+    async def show(self, parts: list[Part]) -> None:
+        """Edit the messages that differ, send those that are missing; progress is saved before each send."""
+        for number, part in enumerate(parts):
+            if number == len(self.staged.sent):
+                if not self._saved:
+                    await self._save()
+                self.staged.sent.append(await self._send(number, part))
+                self._shown.append(part)
+                self._saved = False
+            elif self._shown[number] != part:
+                self.staged.sent[number] = await self._edit(number, part)
+                self._shown[number] = part
 
+    async def _save(self) -> None:
+        await self._store(self.staged)
+        self._saved = True
 
-async def deliver(
-    staged: Staged, adapter: Adapter[Any], gate: Gate, save: Save, turn_id: str, *, resumed: bool
-) -> None:
-    """Send what is not sent yet, in order; `save` is called after each part but the last (the commit follows that).
+    async def _send(self, number: int, part: Part) -> Sent:
+        to, adapter = self.staged.to, self.adapter
+        key = _key(self._turn_id, number)
+        for attempt in range(1, TRIES + 1):
+            try:
+                if self._in_doubt and adapter.capabilities.can_find:
+                    found = await adapter.find(to, part, key, self.staged.time)
+                    if found is not None:
+                        return found
+                sent = await self._gate.send(to, lambda: adapter.send(to, part, key))
+                self._in_doubt = False
+                return sent
+            except (Unavailable, Unconfirmed) as error:
+                self._in_doubt = self._in_doubt or isinstance(error, Unconfirmed)
+                if attempt == TRIES:
+                    raise
+                await asyncio.sleep(2**attempt / 4)
+        raise SendError("no try was made")
 
-    `resumed`: an earlier try may have got further than it could tell. Raises SendError."""
-    while (number := len(staged.sent)) < len(staged.parts):
-        if number:
-            await save(staged)
-        key = _key(turn_id, number)
-        staged.sent.append(await _send(staged, staged.parts[number], adapter, gate, key, in_doubt=resumed))
-        resumed = False
+    async def _edit(self, number: int, part: Part) -> Sent:
+        """The same message, or a new one where the old cannot be edited (any more)."""
+        sent = self.staged.sent[number]
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self._gate.send(sent.to, lambda: self.adapter.edit(sent, part))
+                return sent
+            except Undeliverable:
+                return await self._send(number, part)
+            except (Unavailable, Unconfirmed):
+                if attempt == TRIES:
+                    raise
+                await asyncio.sleep(2**attempt / 4)
+        raise SendError("no try was made")
 
 
 def _key(turn_id: str, number: int) -> str:
     """The idempotency key of a part: 25 characters, the same on every try."""
     return b32encode(hashlib.blake2b(f"{turn_id}#{number}".encode(), digest_size=16).digest())[:25].decode().lower()
-
-
-async def _send(staged: Staged, part: Part, adapter: Adapter[Any], gate: Gate, key: str, *, in_doubt: bool) -> Sent:
-    can = adapter.capabilities
-    for attempt in range(1, TRIES + 1):
-        try:
-            if in_doubt and can.can_find and (found := await adapter.find(staged.to, part, key, staged.time)):
-                return found
-            return await gate.send(staged.to, lambda: adapter.send(staged.to, part, key))
-        except (Unavailable, Unconfirmed) as error:
-            if attempt == TRIES:
-                raise
-            in_doubt = in_doubt or isinstance(error, Unconfirmed)
-            await asyncio.sleep(2**attempt / 4)
-    raise SendError("no try was made")

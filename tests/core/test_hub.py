@@ -198,3 +198,39 @@ async def test_what_a_platform_will_not_bring_again_is_kept_while_the_store_is_a
     handing_over.cancel()
     await asyncio.wait([handing_over])
     await spool.close()
+
+
+async def test_an_answer_that_takes_its_time_is_shown_growing_in_one_message(chat, monkeypatch):
+    monkeypatch.setattr("core.delivery.live.FIRST", 0.0)
+    step = asyncio.Event()
+
+    async def respond(turn):
+        yield "Once upon "
+        await step.wait()
+        yield "a time."
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    await chat.hub.accept(said("tell me"))
+    async with asyncio.timeout(5):
+        while chat.adapter.texts != ["Once upon "]:
+            await asyncio.sleep(0.001)
+    step.set()
+    await chat.settled()
+    assert (chat.adapter.texts, chat.adapter.edits) == (["Once upon a time."], ["Once upon a time."])
+
+
+async def test_a_bot_that_breaks_in_the_middle_is_asked_again_and_goes_on_in_the_same_message(chat, monkeypatch):
+    monkeypatch.setattr("core.delivery.live.FIRST", 0.0)
+    tries = []
+
+    async def respond(turn):
+        tries.append(turn)
+        yield "Once upon "
+        if len(tries) == 1:
+            while not chat.adapter.texts:
+                await asyncio.sleep(0.001)
+            raise ConnectionError("model is gone")
+        yield "a time."
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    assert await chat.say(said("tell me")) == ["Once upon a time."]

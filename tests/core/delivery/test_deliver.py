@@ -2,7 +2,9 @@ import aiohttp
 import pytest
 
 from core.adapter import Settings, Wiring
-from core.delivery.deliver import Staged, deliver, fit, gather
+from core.bot import Restart
+from core.delivery.answer import Answer, fit
+from core.delivery.deliver import GONE, Delivery, Staged
 from core.delivery.gate import Gate
 from core.errors import Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part
@@ -42,86 +44,134 @@ class Store:
             raise ConnectionError("killed")
 
 
-def staged(*texts):
-    return Staged(TO, [Part(text) for text in texts], 1000.0)
+def parts(*texts):
+    return [Part(text) for text in texts]
 
 
-async def test_parts_go_out_in_order_to_the_address_of_the_event(adapter):
-    await deliver(staged("a", "b", "c"), adapter, Gate(), Store(), "turn", resumed=False)
+@pytest.fixture
+def delivery(adapter):
+    """Makes deliveries; by default a fresh one with a store that lives."""
+
+    def make(store=None, staged=None, *, resumed=False):
+        return Delivery(staged or Staged(TO, 1000.0), adapter, Gate(), store or Store(), "turn", resumed=resumed)
+
+    return make
+
+
+async def test_parts_go_out_in_order_to_the_address_of_the_event(adapter, delivery):
+    await delivery().finish(parts("a", "b", "c"))
     assert adapter.texts == ["a", "b", "c"]
     assert {to for to, _, _ in adapter.sent} == {TO}
 
 
-async def test_progress_is_saved_between_parts_and_not_after_the_last(adapter):
+async def test_progress_is_saved_before_the_first_and_between_parts_and_not_after_the_last(delivery):
     store = Store()
-    await deliver(staged("a", "b", "c"), adapter, Gate(), store, "turn", resumed=False)
-    assert store.saves == [1, 2]
+    await delivery(store).finish(parts("a", "b", "c"))
+    assert store.saves == [0, 1, 2]
 
 
-async def test_a_crash_between_parts_repeats_nothing(adapter):
-    answer = staged("a", "b", "c")
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+async def test_a_crash_between_parts_repeats_nothing(adapter, delivery, dies_at):
+    staged, store = Staged(TO, 1000.0), Store(dies_at)
     with pytest.raises(ConnectionError):
-        await deliver(answer, adapter, Gate(), Store(dies_at=2), "turn", resumed=False)
-    answer.sent = answer.sent[:1]  # what the store knows: the save after b was lost
-    await deliver(answer, adapter, Gate(), Store(), "turn", resumed=True)
+        await delivery(store, staged).finish(parts("a", "b", "c"))
+    staged.sent = staged.sent[: max(0, dies_at - 2)]  # what the store knows: the save that failed was lost
+    await delivery(Store(), staged, resumed=True).finish(staged.parts)
     assert adapter.texts == ["a", "b", "c"]
 
 
-async def test_each_part_has_its_own_key_which_stays_the_same_on_every_try(adapter):
+async def test_each_part_has_its_own_key_which_stays_the_same_on_every_try(adapter, delivery):
     for _ in range(2):
-        await deliver(staged("a", "b"), adapter, Gate(), Store(), "turn", resumed=False)
+        await delivery().finish(parts("a", "b"))
     keys = [key for _, _, key in adapter.sent]
     assert keys[:2] == keys[2:]
     assert keys[0] != keys[1]
     assert all(len(key) == 25 for key in keys)
 
 
-async def test_a_lost_answer_is_looked_for_before_sending_again(adapter):
+async def test_a_lost_answer_is_looked_for_before_sending_again(adapter, delivery):
     adapter.trouble, adapter.accept_before_trouble = [Unconfirmed("time-out")], True
-    await deliver(staged("a"), adapter, Gate(), Store(), "turn", resumed=False)
+    await delivery().finish(parts("a"))
     assert adapter.texts == ["a"]
 
 
-async def test_what_was_not_sent_is_sent_again_after_a_pause(adapter, no_waiting):
+async def test_what_was_not_sent_is_sent_again_after_a_pause(adapter, delivery, no_waiting):
     adapter.trouble = [Unavailable("refused"), Unavailable("refused")]
-    await deliver(staged("a"), adapter, Gate(), Store(), "turn", resumed=False)
+    await delivery().finish(parts("a"))
     assert adapter.texts == ["a"]
     assert no_waiting == sorted(no_waiting) != []
 
 
-async def test_what_can_never_be_sent_is_not_tried_again(adapter):
+async def test_what_can_never_be_sent_is_not_tried_again(adapter, delivery):
     adapter.trouble = [Undeliverable("blocked")]
     with pytest.raises(Undeliverable):
-        await deliver(staged("a"), adapter, Gate(), Store(), "turn", resumed=False)
+        await delivery().finish(parts("a"))
     assert adapter.texts == []
 
 
-async def test_a_throttled_room_waits_and_keeps_the_last_word(adapter):
+async def test_a_throttled_room_waits_and_keeps_the_last_word(adapter, delivery):
     adapter.trouble = [Throttled(0.01), Throttled(0.01)]
-    await deliver(staged("a"), adapter, Gate(), Store(), "turn", resumed=False)
+    await delivery().finish(parts("a"))
     assert adapter.texts == ["a"]
 
 
-async def test_pieces_of_text_make_one_part_and_parts_stand_alone():
-    async def pieces():
-        for piece in ("Hel", "lo", menu("Which?", "A"), "Bye", " "):
-            yield piece
+async def test_drafts_become_the_answer_by_edits_of_what_differs(adapter, delivery):
+    it = delivery()
+    await it.draft(parts("Hel"))
+    await it.draft(parts("Hello", "wor"))
+    await it.finish(parts("Hello", "world", "!"))
+    assert adapter.texts == ["Hello", "world", "!"]
+    assert adapter.edits == ["Hello", "world"]
 
-    assert [part.text for part in await gather(pieces())] == ["Hello", "Which?", "Bye "]
+
+async def test_a_draft_that_was_shown_before_a_crash_is_taken_up_and_not_repeated(adapter, delivery):
+    staged = Staged(TO, 1000.0)
+    await delivery(staged=staged).draft(parts("Hel"))
+    assert staged.parts is None  # the bot must be asked again
+    await delivery(staged=staged, resumed=True).finish(parts("Good day"))
+    assert adapter.texts == ["Good day"]
 
 
-async def test_an_answer_of_nothing_has_no_parts():
-    async def pieces():
-        yield "  \n"
+async def test_a_message_that_is_not_needed_after_all_shows_that(adapter, delivery):
+    it = delivery()
+    await it.draft(parts("a", "b"))
+    await it.finish(parts("short"))
+    assert adapter.texts == ["short", GONE.text]
 
-    assert await gather(pieces()) == []
+
+async def test_what_cannot_be_edited_any_more_is_sent_anew(adapter, delivery):
+    it = delivery()
+    await it.draft(parts("Hel"))
+    adapter.edit_trouble = [Undeliverable("message is gone")]
+    await it.finish(parts("Hello"))
+    assert adapter.texts == ["Hel", "Hello"]
+
+
+def test_pieces_of_text_make_one_part_and_parts_stand_alone():
+    answer = Answer()
+    for piece in ("Hel", "lo", menu("Which?", "A"), "Bye", " "):
+        answer.add(piece)
+    assert [part.text for part in answer.parts()] == ["Hello", "Which?", "Bye "]
+
+
+def test_a_restart_voids_the_text_and_keeps_whole_parts():
+    answer = Answer()
+    for piece in (menu("Which?", "A"), "wrong", Restart(), "right"):
+        answer.add(piece)
+    assert [part.text for part in answer.parts()] == ["Which?", "right"]
+
+
+def test_an_answer_of_nothing_has_no_parts():
+    answer = Answer()
+    answer.add("  \n")
+    assert answer.parts() == []
 
 
 def test_a_long_answer_is_split_and_its_buttons_stay_under_the_end(adapter):
     long = "\n\n".join(f"paragraph {n} " + "x" * 80 for n in range(5))
-    parts = fit([Part(long, menu("", "A").choices)], adapter)
-    assert all(len(part.text) <= 200 for part in parts)
-    assert [bool(part.choices) for part in parts] == [False] * (len(parts) - 1) + [True]
+    fitting = fit([Part(long, menu("", "A").choices)], adapter)
+    assert all(len(part.text) <= 200 for part in fitting)
+    assert [bool(part.choices) for part in fitting] == [False] * (len(fitting) - 1) + [True]
 
 
 def test_choices_become_a_numbered_list_where_there_are_no_buttons(adapter, monkeypatch):
