@@ -65,6 +65,18 @@ class HubProcess:
                 seen.set()
         seen.set()
 
+    async def command(self, *words: str, config: Path | None = None) -> list[str]:
+        """Run another command beside it; its output, line by line."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "composition", *words, "--config", str(config or self.config)),
+            cwd=ROOT,
+            env={**os.environ, "REDIS_URL": ""},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output
+        return output.decode().splitlines()
+
     @property
     def text(self) -> str:
         """All that it has printed."""

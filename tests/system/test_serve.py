@@ -2,10 +2,15 @@
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
+import json
 import signal
 import time
 
+import aiohttp
 import pytest
+import yaml
 
 from simulators.slack import SlackSimulator
 from simulators.telegram import TelegramSimulator
@@ -114,3 +119,42 @@ async def test_a_port_that_is_taken_is_said_in_one_line(hub, hub_process):
     await second._reader
     assert f"cannot listen on 127.0.0.1:{hub.port}" in second.output[-1]
     assert "Traceback" not in second.text
+
+
+async def test_reload_says_what_would_change_and_then_does_it(hub, stages):
+    hub.document["channels"]["slack"]["answer"] = "all"
+    del hub.document["channels"]["whatsapp"]
+    hub.document["channels"]["extra"] = {"platform": "slack", "enabled": False}
+    edited = hub.home / "edited.yaml"
+    edited.write_text(yaml.safe_dump(hub.document))
+    lines = await hub.command("reload", "--dry-run", config=edited)
+    assert sorted(lines) == ["keep     telegram", "restart  slack", "stop     whatsapp"]
+    assert await hub.state("whatsapp") == "running"
+    hub.process.send_signal(signal.SIGSTOP)  # the watcher does not see the save first
+    edited.replace(hub.config)
+    lines = await hub.command("reload")
+    hub.process.send_signal(signal.SIGCONT)
+    assert "stop     whatsapp" in lines
+    await hub.until("whatsapp", "none")
+
+
+async def test_an_independent_sender_of_signed_events_is_answered_in_the_thread_it_opened(hub, stages):
+    """The signature is made here, after the platform's page, and by no code of ours."""
+    mention = {"type": "app_mention", "channel": "C1", "user": "U9", "text": "<@UBOT> hi", "ts": "1790000000.000200"}
+    mention["text"] = mention["text"].replace("UBOT", stages["slack"].bot_id)
+    body = json.dumps({"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": mention})
+    stamp = str(int(time.time()))
+    secret = hub.document["channels"]["slack"]["signing_secret"].encode()
+    digest = hmac.new(secret, f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+    headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
+    headers["Content-Type"] = "application/json"
+    async with aiohttp.ClientSession() as http:
+        for _ in range(2):
+            async with http.post(f"{hub.url}/webhooks/slack", data=body, headers=headers) as answer:
+                assert answer.status == 200
+        async with http.post(f"{hub.url}/webhooks/slack", data=body + " ", headers=headers) as forged:
+            assert forged.status == 401
+    seen = await stages["slack"].wait_for(lambda m: m.is_bot and m.room == "C1")
+    assert (seen.text, seen.thread) == ("hi", "1790000000.000200")
+    events = (await hub.health())["events"]
+    assert (events["accepted"], events["answered"]) == (1, 1)
