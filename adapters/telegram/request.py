@@ -1,5 +1,6 @@
 """Carries python-telegram-bot's calls over the one pooled client session of the process."""
 
+import re
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,24 +26,13 @@ class Flooded(TelegramError):
         """Seconds."""
 
 
-class _Parameters(msgspec.Struct):
-    retry_after: float | None = None
-
-
-class _Refusal(msgspec.Struct):
-    parameters: _Parameters | None = None
-
-
 class AiohttpRequest(BaseRequest):
-    """No error raised here names a URL, because the bot's token is part of it."""
+    """No error raised here names a URL, because the bot's token is part of it. Files are not sent."""
 
-    def __init__(self, http: aiohttp.ClientSession, timeout: float = 20.0) -> None:
+    read_timeout = 20.0
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
-        self._timeout = timeout
-
-    @property
-    def read_timeout(self) -> float | None:
-        return self._timeout
 
     async def initialize(self) -> None:
         """The session is open already."""
@@ -60,14 +50,14 @@ class AiohttpRequest(BaseRequest):
         connect_timeout: Any = BaseRequest.DEFAULT_NONE,
         pool_timeout: Any = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        body, headers = _body(request_data)
-        total = self._timeout if read_timeout is BaseRequest.DEFAULT_NONE else read_timeout
+        body = msgspec.json.encode(request_data.parameters) if request_data else None
+        total = self.read_timeout if read_timeout is BaseRequest.DEFAULT_NONE else read_timeout
         try:
             async with self._http.request(
                 method,
                 url,
                 data=body,
-                headers=headers,
+                headers={"Content-Type": "application/json"} if body else None,
                 timeout=aiohttp.ClientTimeout(total=total, sock_connect=10),
                 allow_redirects=False,
             ) as response:
@@ -79,39 +69,21 @@ class AiohttpRequest(BaseRequest):
         except (aiohttp.ClientError, OSError) as error:
             raise NetworkError(f"connection lost: {type(error).__name__}") from None
         if status == 429:
-            raise Flooded(_retry_after(payload))
+            seconds = re.search(rb'"retry_after":\s*(\d+)', payload)
+            raise Flooded(float(seconds[1]) if seconds else 1.0)
         return status, payload
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
         """The answer. A message in it is left in `last_message`: the library would spend 0.1 ms to build its object."""
         try:
-            answer = msgspec.json.decode(payload)
+            answer = msgspec.json.decode(payload, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict) or "ok" not in answer or (answer["ok"] and "result" not in answer):
-            raise TelegramError("Invalid server response")
+            answer = {}
         match answer:
             case {"result": {"message_id": int(number)}}:
                 last_message.set(number)
-                answer["result"] = True
-        return answer
-
-
-def _body(request_data: RequestData | None) -> tuple[bytes | aiohttp.FormData | None, dict[str, str]]:
-    if request_data is None or (not request_data.parameters and not request_data.contains_files):
-        return None, {}
-    if not request_data.contains_files:
-        return msgspec.json.encode(request_data.parameters), {"Content-Type": "application/json"}
-    form = aiohttp.FormData(request_data.json_parameters)
-    for field, (name, content, mime) in request_data.multipart_data.items():
-        form.add_field(field, content, filename=name, content_type=mime)
-    return form, {}
-
-
-def _retry_after(payload: bytes) -> float:
-    try:
-        refusal = msgspec.json.decode(payload, type=_Refusal)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return 1.0
-    return (refusal.parameters and refusal.parameters.retry_after) or 1.0
+                return answer | {"result": True}
+            case {"result": _} | {"description": _}:
+                return answer
+        raise TelegramError("Invalid server response")

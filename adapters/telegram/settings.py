@@ -4,14 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from core.adapter import Settings
 
 
 class TelegramSettings(Settings):
-    model_config = ConfigDict(hide_input_in_errors=True)  # else a secret with a typing error would be shown
-
     platform: Literal["telegram"] = "telegram"
     bot_token: SecretStr = SecretStr("")
     """From @BotFather."""

@@ -1,7 +1,7 @@
 """A Telegram channel as the hub runs it: the real adapter, the simulated platform, real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import aiohttp
@@ -10,19 +10,22 @@ from aiohttp import web
 
 from adapters.telegram.adapter import TelegramAdapter
 from adapters.telegram.settings import TelegramSettings
-from core.adapter import CommandSpec, Wiring
+from core.adapter import CommandSpec, Route, Wiring
 from core.errors import IntakeError
 from core.events import Accepted, AnyEvent, Part
+from core.server import application
+from core.supervisor import State
 from simulators.telegram import TelegramSimulator
 
 
 class Inbox:
-    """Takes events, refuses the next `refusals` of them, and tells who waits."""
+    """Takes events, refuses the next `refusals` of them and all of the rooms that are `shut`, and tells who waits."""
 
     def __init__(self) -> None:
         self.events: list[AnyEvent] = []
         self.calls = 0
         self.refusals = 0
+        self.shut: set[str] = set()
         self.stuck: asyncio.Event | None = None
         """Set when the next call hangs for ever, having stored the event if `stores`."""
         self.stores = False
@@ -34,8 +37,8 @@ class Inbox:
             self.events += [event] * self.stores
             self.stuck.set()
             await asyncio.Event().wait()
-        if self.refusals:
-            self.refusals -= 1
+        if self.refusals or event.address.room in self.shut:
+            self.refusals = max(0, self.refusals - 1)
             raise IntakeError("the store is away", retry_after=0.01)
         async with self._news:
             self.events.append(event)
@@ -62,7 +65,10 @@ class NoCursors:
 
 
 class Channel:
-    """One configured channel named `tg`, its routes mounted on a web server."""
+    """One configured channel named `tg`, its routes mounted on the hub's web server."""
+
+    adapter: TelegramAdapter
+    state = State.RUNNING
 
     def __init__(self, telegram: TelegramSimulator, http: aiohttp.ClientSession, public_url: str) -> None:
         self.telegram = telegram
@@ -70,7 +76,10 @@ class Channel:
         self.inbox = Inbox()
         self.public_url = public_url
         self.webhook = f"{public_url}/webhooks/tg"
-        self.adapter: TelegramAdapter
+
+    @property
+    def routes(self) -> Iterable[Route]:
+        return self.adapter.routes()
 
     async def start(self, **settings: Any) -> TelegramAdapter:
         if "mode" in settings:
@@ -85,17 +94,13 @@ class Channel:
         )
         given = TelegramSettings.model_validate(self.telegram.settings() | {"poll_timeout": 5} | settings)
         self.adapter = TelegramAdapter(given, wiring)
-        self.adapter.first_pause = 0.01
+        self.adapter.poll_pause = 0.01
         await self.adapter.start()
         return self.adapter
 
     async def answer(self, text: str, **part: Any) -> None:
         """Answer the last event as the hub would."""
         await self.adapter.send(self.inbox.events[-1].address, Part(text, **part), "key")
-
-    async def route(self, request: web.Request) -> web.StreamResponse:
-        (route,) = self.adapter.routes()
-        return await route.handler(request)
 
 
 @pytest.fixture
@@ -106,16 +111,15 @@ async def telegram() -> AsyncIterator[TelegramSimulator]:
 
 @pytest.fixture
 async def channel(telegram: TelegramSimulator) -> AsyncIterator[Channel]:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return await built.route(request)
+    async def report() -> tuple[bool, dict[str, object]]:
+        return True, {}
 
-    app = web.Application(client_max_size=1 << 20)
-    app.router.add_post("/webhooks/tg", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
+    channels: dict[str, Any] = {}
+    runner = web.AppRunner(application(channels, report), shutdown_timeout=0.2, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession() as http:
-        built = Channel(telegram, http, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        channels["tg"] = built = Channel(telegram, http, f"http://127.0.0.1:{runner.addresses[0][1]}")
         yield built
         if hasattr(built, "adapter"):
             await built.adapter.stop()

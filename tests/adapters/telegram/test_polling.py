@@ -79,6 +79,32 @@ async def test_an_update_that_could_not_be_stored_holds_back_those_behind_it(cha
     assert channel.inbox.calls == 5
 
 
+async def test_chats_do_not_wait_for_each_other_and_each_keeps_its_order(channel, telegram):
+    for number in range(3):
+        await telegram.say(f"Ann {number}")
+        await telegram.say(f"Ben {number}", user="43")
+    channel.inbox.shut.add("42")
+    await channel.start()
+    assert [event.text for event in await channel.inbox.has(3)] == ["Ben 0", "Ben 1", "Ben 2"]
+    channel.inbox.shut.clear()
+    assert [event.text for event in await channel.inbox.has(6)][3:] == ["Ann 0", "Ann 1", "Ann 2"]
+
+
+async def test_nothing_is_confirmed_before_the_events_of_all_chats_are_stored(channel, telegram):
+    await telegram.say("hello", user="43")
+    await telegram.say("hello")
+    await telegram.say("hello again", user="43")
+    channel.inbox.shut.add("42")
+    await channel.start()
+    await channel.inbox.has(2)
+    while channel.inbox.calls < 6:
+        await asyncio.sleep(0)
+    assert len(telegram.queue.updates) == 3
+    channel.inbox.shut.clear()
+    while telegram.queue.updates:
+        await telegram.next_change()
+
+
 async def test_nothing_is_confirmed_while_the_store_is_away(channel, telegram):
     channel.inbox.refusals = 10**6
     await telegram.say("hello")
@@ -116,22 +142,28 @@ async def test_updates_told_twice_or_out_of_order_are_all_heard(channel, telegra
     assert sorted({event.text for event in channel.inbox.events}) == ["one", "two"]
 
 
+async def probe_after_each(action, adapter):
+    while True:
+        await action()
+        await adapter.probe()
+
+
 async def test_a_second_poller_is_named(channel, telegram):
     adapter = await channel.start()
-    while adapter._failure is None:
+
+    async def poll_too():
         async with channel.http.get(f"{telegram.url}/bot{telegram.token}/getUpdates"):
             pass
+
     with pytest.raises(NotReady, match="another poller"):
-        await adapter.probe()
+        await probe_after_each(poll_too, adapter)
 
 
 async def test_a_token_that_is_withdrawn_while_running_needs_an_admin(channel, telegram):
     adapter = await channel.start(poll_timeout=0)
     telegram.token = "1:FAKE-other"
-    while adapter._failure is None:
-        await asyncio.sleep(0)
     with pytest.raises(BadCredentials, match="BotFather"):
-        await adapter.probe()
+        await probe_after_each(lambda: asyncio.sleep(0), adapter)
 
 
 async def test_a_wrong_token_needs_an_admin_and_is_not_shown(channel, telegram, caplog):
@@ -164,9 +196,6 @@ async def test_the_channel_says_as_whom_it_is_connected_and_lists_its_commands(c
     adapter = await channel.start()
     assert adapter.health.identity == "@hub_bot"
     assert [command["command"] for command in telegram.api.commands] == ["ai", "reset"]
-    await adapter.stop()
-    await channel.start()
-    assert [wire.path for wire in telegram.wire].count("/bot<token>/setMyCommands") == 1
 
 
 async def test_stopping_twice_or_after_a_failed_start_is_safe(channel, telegram):

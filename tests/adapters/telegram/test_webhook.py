@@ -79,29 +79,24 @@ async def test_a_refused_update_says_when_to_come_again(channel, post):
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
 
 
-async def test_a_channel_that_stopped_takes_nothing(channel, post):
-    await channel.adapter.stop()
-    assert await post(json.dumps(UPDATES["direct"])) == 503
-    assert channel.inbox.calls == 0
-
-
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    "secrets",
     [
-        ([], 401),
-        ([(SECRET_HEADER, "")], 403),
-        ([(SECRET_HEADER, SECRET[:-1])], 403),
-        ([(SECRET_HEADER, SECRET + "x")], 403),
-        ([(SECRET_HEADER, SECRET.upper())], 403),
-        ([(SECRET_HEADER, "sécret")], 403),
-        ([(SECRET_HEADER, SECRET), (SECRET_HEADER, SECRET)], 403),
-        ([(SECRET_HEADER, SECRET), (SECRET_HEADER, "x")], 403),
-        ([(SECRET_HEADER, "x"), (SECRET_HEADER, SECRET)], 403),
-        ([(SECRET_HEADER, f"{SECRET}, {SECRET}")], 403),
+        [],
+        [""],
+        [SECRET[:-1]],
+        [SECRET + "x"],
+        [SECRET.upper()],
+        ["sécret"],
+        [SECRET, SECRET],
+        [SECRET, "x"],
+        ["x", SECRET],
+        [f"{SECRET}, {SECRET}"],
     ],
 )
-async def test_only_the_one_right_secret_opens(channel, post, headers, status):
-    assert await post(json.dumps(UPDATES["direct"]), headers=headers) == status
+async def test_only_the_one_right_secret_opens(channel, post, secrets):
+    headers = [(SECRET_HEADER, secret) for secret in secrets]
+    assert await post(json.dumps(UPDATES["direct"]), headers=headers) == 401
     assert channel.inbox.calls == 0
 
 
@@ -155,7 +150,7 @@ async def test_forged_requests_touch_nothing(channel, post):
     assert len(tried) >= 350
     for body, secrets in tried:
         headers = [(SECRET_HEADER, secret) for secret in secrets]
-        assert await post(body, headers) in (401, 403)
+        assert await post(body, headers) == 401
     assert channel.inbox.calls == 0
 
 
