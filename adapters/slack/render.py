@@ -13,18 +13,16 @@ from core.markdown import Renderer
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Stand around each formatted piece until the end: only then it is known what is next to it."""
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", _OPEN: None, _CLOSE: None})
 _ZERO_WIDTH = "\u200b"
 _GRAVE = "ˋ"
 """Looks like a backtick."""
-_OPENING = re.compile(r"(?<!\w)([*_~])(?=\S)")
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", _OPEN: None, _CLOSE: None})
+_TEXT_ESCAPES = _ESCAPES | str.maketrans({"`": _GRAVE})
+_URL_ESCAPES = _ESCAPES | str.maketrans({"<": "%3C", ">": "%3E", "|": "%7C", " ": "%20"})
+_OPENING = re.compile(r"[*_~](?<!\w.)(?=\S)")
 _BESIDE_WORDS = re.compile(r"(?<=[^\W_])\ue000|\ue001(?=[^\W_])")
-_MARKUP_IN_LABEL = re.compile(r"<(?:[^|>]*\|)?([^>]*)>")
-_LINKABLE = re.compile(r"(?:https?://|mailto:|tel:)[^\s]", re.IGNORECASE)
-_URL_ESCAPES = str.maketrans({"&": "&amp;", "<": "%3C", ">": "%3E", "|": "%7C", " ": "%20", _OPEN: None, _CLOSE: None})
-
-SECTION = 2900
-"""Characters in one section block: Slack takes 3,000, and a code fence cut in two is closed and opened again."""
+_MARKUP = re.compile(r"<(?:[^|>]*\|)?([^>]*)>")
+_LINKABLE = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 
 
 class Mrkdwn(Renderer):
@@ -34,13 +32,10 @@ class Mrkdwn(Renderer):
 
     def text(self, literal: str) -> str:
         """`&`, `<` and `>` escaped, which leaves no way to mention anybody; a zero-width space after what would open
-        formatting, since mrkdwn has no other escape, and none at all for backticks."""
-        paired = {marker for marker in "*_~`" if literal.count(marker) > 1}
-        if paired:
-            literal = _OPENING.sub(lambda m: m[1] + _ZERO_WIDTH if m[1] in paired else m[1], literal)
-        if "`" in paired:
-            literal = literal.replace("`", _GRAVE)
-        return literal.translate(_ESCAPES)
+        formatting, since mrkdwn has no other escape, and none at all for backticks. A sign that stands alone (`*.py`)
+        opens nothing, and stays as it can be copied."""
+        safe = _OPENING.sub(lambda sign: sign[0] + _ZERO_WIDTH * (literal.count(sign[0]) > 1), literal)
+        return safe.translate(_TEXT_ESCAPES)
 
     def strong(self, inner: str) -> str:
         return _wrapped("*", inner)
@@ -52,7 +47,7 @@ class Mrkdwn(Renderer):
         return _wrapped("~", inner)
 
     def code(self, literal: str) -> str:
-        return f"{_OPEN}`{literal.replace('`', _GRAVE).translate(_ESCAPES)}`{_CLOSE}"
+        return f"{_OPEN}`{literal.translate(_TEXT_ESCAPES)}`{_CLOSE}"
 
     def fence(self, literal: str, language: str) -> str:
         return f"```\n{literal.replace('```', f'``{_ZERO_WIDTH}`').translate(_ESCAPES)}\n```"
@@ -62,12 +57,8 @@ class Mrkdwn(Renderer):
         if not _LINKABLE.match(href):
             return super().link(inner, href)
         url = href.translate(_URL_ESCAPES)
-        label = _MARKUP_IN_LABEL.sub(r"\1", inner).replace("\n", " ").replace("|", "¦")
+        label = _MARKUP.sub(r"\1", inner).replace("\n", " ").replace("|", "¦")
         return f"<{url}>" if label in ("", self.text(href)) else f"<{url}|{label}>"
-
-    def paragraph(self, inner: str) -> str:
-        """A literal `>` at the start of a line would be a quotation."""
-        return re.sub(r"^&gt;", f"{_ZERO_WIDTH}&gt;", inner, flags=re.MULTILINE)
 
     def quote(self, inner: str) -> str:
         return "\n".join(f"> {line}" for line in inner.split("\n"))
@@ -92,28 +83,14 @@ def blocks(mrkdwn: str, choices: Sequence[Choice]) -> list[dict[str, Any]]:
     """The text and its buttons. https://docs.slack.dev/reference/block-kit/blocks/actions-block
 
     `verbatim`: without it Slack turns bare names into mentions."""
-    texts = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": piece, "verbatim": True}} for piece in _sections(mrkdwn)
-    ]
+    text = {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}}
     buttons = [
         {
             "type": "button",
             "action_id": f"choice_{number}",
-            "text": {"type": "plain_text", "text": (choice.label or choice.value or "…")[:75], "emoji": False},
+            "text": {"type": "plain_text", "text": (choice.label or choice.value)[:75], "emoji": False},
             "value": choice.value,
         }
         for number, choice in enumerate(choices)
     ]
-    return [*texts, {"type": "actions", "elements": buttons}]
-
-
-def _sections(mrkdwn: str) -> list[str]:
-    pieces: list[str] = []
-    while len(mrkdwn) > SECTION:
-        ends = (mrkdwn.rfind(space, SECTION // 2, SECTION) for space in "\n ")
-        cut = next((end for end in ends if end > 0), SECTION)
-        piece, mrkdwn = mrkdwn[:cut], mrkdwn[cut:].removeprefix("\n")
-        if piece.count("```") % 2:
-            piece, mrkdwn = piece + "\n```", "```\n" + mrkdwn
-        pieces.append(piece)
-    return [*pieces, mrkdwn] if mrkdwn.strip() else pieces
+    return [*([text] if mrkdwn.strip() else []), {"type": "actions", "elements": buttons}]

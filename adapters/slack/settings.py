@@ -27,8 +27,5 @@ class SlackSettings(Settings):
     }
 
     def missing(self) -> tuple[str, ...]:
-        needed = {
-            "bot_token": self.bot_token,
-            **({"app_token": self.app_token} if self.mode == "socket" else {"signing_secret": self.signing_secret}),
-        }
-        return tuple(key for key, secret in needed.items() if not secret.get_secret_value().strip())
+        needed = ("bot_token", "app_token" if self.mode == "socket" else "signing_secret")
+        return tuple(key for key in needed if not getattr(self, key).get_secret_value().strip())

@@ -13,12 +13,12 @@ WINDOW = 300
 
 def is_authentic(secret: bytes, headers: CIMultiDictProxy[str], body: bytes, now: float) -> bool:
     """Pure; false for whatever is absent, doubled or malformed."""
-    stamps = headers.getall("X-Slack-Request-Timestamp", [])
-    signatures = headers.getall("X-Slack-Signature", [])
-    if len(stamps) != 1 or len(signatures) != 1 or not secret.strip():
-        return False
-    stamp = stamps[0]
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or abs(now - int(stamp)) > WINDOW:
-        return False
-    expected = "v0=" + hmac.digest(secret, b"v0:" + stamp.encode() + b":" + body, "sha256").hex()
-    return hmac.compare_digest(expected.encode(), signatures[0].encode("utf-8", "surrogateescape"))
+    match headers.getall("X-Slack-Request-Timestamp", ()), headers.getall("X-Slack-Signature", ()):
+        case [stamp], [signature] if secret.strip() and _is_fresh(stamp, now):
+            expected = "v0=" + hmac.digest(secret, b"v0:" + stamp.encode() + b":" + body, "sha256").hex()
+            return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape"))
+    return False
+
+
+def _is_fresh(stamp: str, now: float) -> bool:
+    return stamp.isascii() and stamp.isdigit() and len(stamp) <= 12 and abs(now - int(stamp)) <= WINDOW

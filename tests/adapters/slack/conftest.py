@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from adapters.slack.adapter import SlackAdapter
@@ -15,6 +14,8 @@ from adapters.slack.settings import SlackSettings
 from core.adapter import Wiring
 from core.errors import IntakeError
 from core.events import Accepted, AnyEvent
+from core.server import application
+from core.supervisor import Channel, State
 from simulators.slack import SlackSimulator
 
 CHANNEL = "team"
@@ -70,16 +71,17 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(slack: SlackSimulator, *, started: bool = True, **settings: object) -> AsyncIterator[Stage]:
+async def stage(
+    slack: SlackSimulator, *, started: bool = True, patience: float = 30, **settings: object
+) -> AsyncIterator[Stage]:
+    """`patience`: seconds that the hub waits for an answer."""
     inbox = FakeInbox()
     inbox.gate.set()
-    async with slack, aiohttp.ClientSession() as http:
+    async with slack, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(patience)) as http:
         wiring = Wiring(CHANNEL, inbox, http, "http://127.0.0.1", NoCursors())
         adapter = SlackAdapter(SlackSettings(**{**slack.settings(), **settings}), wiring)
-        app = web.Application()
-        for route in adapter.routes():
-            app.router.add_route(route.method, f"/webhooks/{CHANNEL}{route.path}", route.handler)
-        async with TestServer(app) as server:
+        channel = Channel(CHANNEL, adapter.settings, bot=None, build=None, state=State.RUNNING, adapter=adapter)
+        async with TestServer(application({CHANNEL: channel}, report=None)) as server:
             slack.webhook_url = str(server.make_url(f"/webhooks/{CHANNEL}"))
             try:
                 if started:

@@ -8,12 +8,15 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
-from adapters.slack import adapter as module
+from adapters.slack.client import WebApi, is_slacks
 from adapters.slack.settings import SlackSettings
 from core.errors import BadCredentials, NotReady, Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Choice, Command, Deleted, Edited, Joined, Message, Part, Press, Reaction
 from simulators.slack import SlackSimulator
+from simulators.slack.webapi import Refusal
 from simulators.slack.workspace import SIGNING_SECRET
 from tests.adapters.slack.conftest import CHANNEL, Stage, stage
 
@@ -117,12 +120,34 @@ async def test_a_used_up_response_address_is_replaced_by_a_new_private_message(i
     ],
 )
 def test_no_address_but_slacks_is_called(url: str) -> None:
-    assert not module._is_slacks(url, "https://slack.com/api/")
+    assert not is_slacks(url, "https://slack.com/api/")
+
+
+async def test_an_answer_to_another_address_becomes_a_new_private_message(it: Stage) -> None:
+    elsewhere = it.slack.url.replace("127.0.0.1", "localhost") + "/response/1"
+    await it.adapter.send(Address(CHANNEL, "C1", reply=f"U1 {elsewhere}"), Part("psst"), "k1")
+    assert (it.slack.messages[-1].only_for, it.slack.wire[-1].path) == ("U1", "/api/chat.postEphemeral")
+    assert not [wire for wire in it.slack.wire if "/response/" in wire.path]
+
+
+async def test_redirects_are_not_followed() -> None:
+    asked = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPFound("/elsewhere")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", redirect)
+    async with TestServer(app) as server, ClientSession() as http:
+        with pytest.raises(Undeliverable):
+            await WebApi(http, str(server.make_url("/api/")), "xoxb-fake").call("chat.postMessage", {})
+    assert asked == ["/api/chat.postMessage"]
 
 
 def test_slacks_own_response_addresses_are_called() -> None:
-    assert module._is_slacks("https://hooks.slack.com/commands/T1/1/x", "https://slack.com/api/")
-    assert module._is_slacks("http://127.0.0.1:8/response/1", "http://127.0.0.1:8/api/")
+    assert is_slacks("https://hooks.slack.com/commands/T1/1/x", "https://slack.com/api/")
+    assert is_slacks("http://127.0.0.1:8/response/1", "http://127.0.0.1:8/api/")
 
 
 async def test_an_edit_shows_the_new_text_and_takes_the_buttons_away(it: Stage) -> None:
@@ -142,6 +167,26 @@ async def test_what_was_sent_is_found_by_its_key(it: Stage, thread: str | None) 
     assert await it.adapter.find(to, Part("hello"), "key1", time.time() - 1) == sent
     assert await it.adapter.find(to, Part("hello"), "key2", time.time() - 1) is None
     assert await it.adapter.find(to, Part("hello"), "key1", time.time() + 60) is None
+
+
+async def test_without_the_right_to_read_nothing_is_found_and_the_channel_stays_well(
+    it: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(call: Any) -> Any:
+        raise Refusal("missing_scope")
+
+    sent = await it.adapter.send(DIRECT, Part("hello"), "key1")
+    for method in ("conversations.history", "conversations.replies"):
+        monkeypatch.setitem(it.slack.api._methods, method, deny)
+    for thread in (None, sent.id):
+        assert await it.adapter.find(Address(CHANNEL, "D1", thread), Part("hello"), "key1", 0) is None
+    await it.adapter.probe()
+
+
+async def test_the_longest_text_fits_over_buttons(it: Stage) -> None:
+    longest = "x" * it.adapter.capabilities.max_text
+    await it.adapter.send(DIRECT, Part(longest, (Choice("ok", "ok"),)), "k1")
+    assert it.slack.messages[-1].choices == [("ok", "ok")]
 
 
 async def test_links_get_no_previews_and_names_no_bell(it: Stage) -> None:
@@ -201,6 +246,12 @@ async def test_a_workspace_that_shows_no_status_is_asked_once(it: Stage) -> None
     assert len([wire for wire in it.slack.wire if "setStatus" in wire.path]) == 1
 
 
+async def test_a_throttled_status_holds_up_no_answer(it: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = {"ok": False, "error": "ratelimited"}
+    monkeypatch.setitem(it.slack.api._methods, "assistant.threads.setStatus", lambda call: refusal)
+    await it.adapter.typing(Address(CHANNEL, "C1", "17.1"))
+
+
 async def test_a_throttled_call_says_how_long_to_wait(it: Stage) -> None:
     it.slack.faults.throttle, it.slack.faults.retry_after = 2, 7
     with pytest.raises(Throttled) as post:
@@ -209,6 +260,14 @@ async def test_a_throttled_call_says_how_long_to_wait(it: Stage) -> None:
     with pytest.raises(Throttled):
         await it.adapter.send(Address(CHANNEL, "D1", reply="U1 "), Part("hi"), "k1")
     assert not [seen for seen in it.slack.messages if seen.is_bot]
+
+
+async def test_a_throttled_edit_holds_up_the_whole_workspace(it: Stage) -> None:
+    sent = await it.adapter.send(DIRECT, Part("hi"), "k1")
+    it.slack.faults.throttle = 1
+    with pytest.raises(Throttled) as edit:
+        await it.adapter.edit(sent, Part("ho"))
+    assert edit.value.scope == "bot"
 
 
 async def test_a_message_that_slack_takes_without_saying_so_is_in_doubt_and_not_sent_twice(it: Stage) -> None:
@@ -226,15 +285,18 @@ async def test_a_refused_message_was_not_sent(it: Stage) -> None:
         await it.adapter.send(DIRECT, Part("hi"), "k1")
 
 
-async def test_a_closed_door_is_certain_and_a_late_answer_is_not(it: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CALL_LIMIT", 0.1)
-    it.slack.faults.silent = True
-    with pytest.raises(Unconfirmed):
-        await it.adapter.send(DIRECT, Part("hi"), "k1")
-    it.slack.faults.silent = False
+async def test_a_closed_door_is_certain(it: Stage) -> None:
     await it.slack.stop()
     with pytest.raises(Unavailable):
         await it.adapter.send(DIRECT, Part("hi"), "k1")
+
+
+async def test_a_late_answer_is_in_doubt() -> None:
+    async with stage(SlackSimulator("http"), patience=0.2) as it:
+        it.slack.faults.silent = True
+        with pytest.raises(Unconfirmed):
+            await it.adapter.send(DIRECT, Part("hi"), "k1")
+        it.slack.faults.silent = False
 
 
 @pytest.mark.parametrize("room", ["C404", ""])
@@ -263,6 +325,15 @@ async def test_a_wrong_token_needs_an_admin(key: str) -> None:
     async with stage(SlackSimulator("socket"), started=False, **{key: "xoxb-wrong"}) as it:
         with pytest.raises(BadCredentials, match=f"{key}: the token is wrong"):
             await it.adapter.start()
+
+
+async def test_a_missing_scope_is_named(it: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = {"ok": False, "error": "missing_scope", "needed": "chat:write"}
+    monkeypatch.setitem(it.slack.api._methods, "chat.postMessage", lambda call: refusal)
+    with pytest.raises(Undeliverable):
+        await it.adapter.send(DIRECT, Part("hi"), "k1")
+    with pytest.raises(BadCredentials, match="chat:write"):
+        await it.adapter.probe()
 
 
 async def test_tokens_in_each_others_place_are_told_apart() -> None:
@@ -296,10 +367,10 @@ def test_secrets_are_not_shown() -> None:
 async def test_a_silent_socket_is_noticed(socketed: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     await socketed.adapter.probe()
     socketed.adapter.health.alive_at -= 100
-    socketed.adapter._socket.client.last_ping_pong_time = time.time() - 100
+    socketed.adapter._socket.last_ping_pong_time = time.time() - 100
     with pytest.raises(NotReady, match="silent"):
         await socketed.adapter.probe()
-    socketed.adapter._socket.client.last_ping_pong_time = time.time() - 1
+    socketed.adapter._socket.last_ping_pong_time = time.time() - 1
     await socketed.adapter.probe()
 
 
@@ -326,3 +397,8 @@ async def test_a_stop_is_safe_twice_and_without_a_start() -> None:
         await it.adapter.start()
         await it.adapter.stop()
         await it.adapter.stop()
+
+
+async def test_a_private_answer_is_not_shown_growing_for_it_bears_few_edits(it: Stage) -> None:
+    assert it.adapter.can_draft(Address("team", "C1", "1.1"))
+    assert not it.adapter.can_draft(Address("team", "C1", reply="U1 https://hooks.example/1"))

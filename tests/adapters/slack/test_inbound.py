@@ -18,7 +18,12 @@ ME = Me("UHUB", "BHUB")
 
 
 def recorded(name: str) -> dict[str, Any]:
-    return json.loads((PAYLOADS / f"{name}.json").read_text())
+    """Some were kept without their event id."""
+    payloads = json.loads((PAYLOADS / f"{name}.json").read_text())
+    return {
+        key: {"event_id": "Ev1", **payload} if isinstance(payload, dict) else payload
+        for key, payload in payloads.items()
+    }
 
 
 def parsed(event: dict[str, Any]) -> Any:
@@ -84,12 +89,6 @@ def test_a_recorded_press_names_its_message_and_thread() -> None:
     assert isinstance(event, Press)
     assert (event.value, event.label) == ("option-a", "Option A")
     assert event.address == Address("team", "C08REALCHAN1", "1775407823.782829")
-
-
-def test_a_menu_s_choice_is_a_press() -> None:
-    event = to_event("team", recorded("actions-reactions")["staticSelectAction"], Me("U00FAKEBOT01"))
-    assert isinstance(event, Press)
-    assert (event.value, event.label) == ("greet", "Say Hello")
 
 
 def test_a_mention_at_the_top_of_a_channel_opens_the_thread_under_it() -> None:
@@ -196,6 +195,24 @@ def test_a_voice_message_brings_its_transcript() -> None:
     assert (voice.kind, voice.text, voice.id) == ("audio", "call me back", "https://files.slack.com/F1")
 
 
+def test_files_that_are_no_list_do_not_hide_what_was_said() -> None:
+    assert (said(files=True).text, said(files=True).attachments) == ("hi", ())
+
+
+@pytest.mark.parametrize("is_ephemeral", [True, False])
+def test_a_press_under_a_private_answer_is_answered_in_private(is_ephemeral: bool) -> None:
+    button = {"action_id": "choice_0", "value": "yes", "text": {"text": "Yes"}}
+    url = "https://hooks.slack.com/actions/1"
+    press = to_event(
+        "team",
+        events.block_actions("C1", "U1", {"ts": "17.1"}, button, "1.2.x", url, at="17.2", is_ephemeral=is_ephemeral),
+        ME,
+    )
+    private, public = Address("team", "C1", None, f"U1 {url}"), Address("team", "C1", "17.1")
+    assert (press.value, press.label, press.user.name) == ("yes", "Yes", "u1")
+    assert press.address == (private if is_ephemeral else public)
+
+
 def test_reactions_and_joins_are_told() -> None:
     added = parsed(events.reaction("reaction_added", "C1", "U1", "thumbsup", "17.1", "UHUB", "17.7"))
     removed = parsed(events.reaction("reaction_removed", "C1", "U1", "thumbsup", "17.1", "UHUB", "17.8"))
@@ -229,6 +246,7 @@ def test_slash_commands(name: str, text: str, expected: tuple[str, str]) -> None
 @pytest.mark.parametrize("subtype", ["channel_topic", "channel_join", "message_replied", "bot_add", "huddle_thread"])
 def test_what_nobody_said_is_nothing(subtype: str) -> None:
     assert said(subtype=subtype) is None
+    assert said(subtype=subtype, message=events.message("C1", "U1", "hi", "17.1", None, None)) is None
 
 
 ODD = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=3)

@@ -20,7 +20,14 @@ MENTION = {
     "type": "event_callback",
     "team_id": "T9",
     "event_id": "Ev9",
-    "event": {"type": "app_mention", "channel": "C9", "user": "U9", "text": "<@UHUB> hi", "ts": "1790000000.000200"},
+    "event": {
+        "type": "app_mention",
+        "channel": "C9",
+        "user": "U9",
+        "text": "<@UHUB> hi",
+        "ts": "1790000000.000200",
+        "event_ts": "1790000000.000200",
+    },
 }
 BODY = json.dumps(MENTION).encode()
 
@@ -59,6 +66,7 @@ async def test_a_button_in_a_form_is_a_press(posted: Stage) -> None:
         "type": "block_actions",
         "user": {"id": "U1"},
         "team": {"id": "T1"},
+        "trigger_id": "1.2.x",
         "container": {"message_ts": said.id, "channel_id": "D1"},
         "actions": [{"action_id": "a", "action_ts": "17.1", "value": "yes"}],
     }
@@ -145,12 +153,6 @@ async def test_a_request_without_a_fresh_signature_touches_nothing(
     posted: Stage, headers: list[tuple[str, str]]
 ) -> None:
     assert (await post(posted, BODY, headers))[0] == 401
-    assert posted.inbox.calls == 0
-
-
-async def test_a_packed_body_is_not_unpacked(posted: Stage) -> None:
-    status, _ = await post(posted, BODY, [*_headers(str(int(time.time()))), ("Content-Encoding", "gzip")])
-    assert status == 415
     assert posted.inbox.calls == 0
 
 
