@@ -46,8 +46,8 @@ class KnowledgeSettings(port.BotSettings):
 class Bot(port.Bot[KnowledgeSettings]):
     settings_type = KnowledgeSettings
 
-    def __init__(self, settings: KnowledgeSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: KnowledgeSettings, resources: port.Resources | None = None) -> None:
+        super().__init__(settings, resources or port.Resources())
         self._index = Index([])
         self._stamp: Stamp = {}
         self._looked_at = 0.0
@@ -59,10 +59,19 @@ class Bot(port.Bot[KnowledgeSettings]):
             raise ConfigError([f"knowledge: '{path}': there is no such file or folder" for path in missing])
         await self._look()
 
-    async def respond(self, turn: port.Turn) -> AsyncIterator[str | Part]:
+    async def respond(self, turn: port.Turn) -> AsyncIterator[str | Part | port.Restart]:
+        await self._keep_up()
+        yield self._answer(turn.text.strip())
+
+    async def find(self, question: str, most: int = 3) -> list[tuple[str, str, str]]:
+        """Sections that may hold the answer, the best first: (heading, file, text)."""
+        await self._keep_up()
+        near = [hit.section for hit in self._index.search(question)[:most] if hit.coverage >= _NEAR]
+        return [(" › ".join(at.path), at.file, self._index.text(at, _LONGEST_ANSWER)[0]) for at in near]
+
+    async def _keep_up(self) -> None:
         if time.monotonic() - self._looked_at >= _CHECK_EVERY:
             await self._look()
-        yield self._answer(turn.text.strip())
 
     async def _look(self) -> None:
         """Read the documents again if any has changed."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.place import Fault, Keys, Place, meant
-from config.schema import NAME, Kinds, Section
+from config.schema import NAME, Kinds, Named, Section
 from config.yaml import Document, Spot, Value
 
 
@@ -38,14 +38,14 @@ class _Checker:
             self.fault((key,), _unknown(key, sections), at_key=True)
         for name, section in sections.items():
             content = self.mapping(given.get(name), (name,))
-            if isinstance(section, Kinds):
+            if isinstance(section, Kinds | Named):
                 entries = ((entry, self.entry(section, name, entry, value)) for entry, value in content.items())
                 self.result.named[name] = {entry: settings for entry, settings in entries if settings is not None}
             elif (settings := self.settings(section, content, (name,))) is not None:
                 self.result.single[name] = settings
         return self.result
 
-    def entry(self, section: Kinds, name: str, entry: str, value: Value) -> BaseModel | None:
+    def entry(self, section: Kinds | Named, name: str, entry: str, value: Value) -> BaseModel | None:
         keys = (name, entry)
         if not re.match(NAME, entry):
             self.fault(keys, "a name is made of letters, digits, - and _, at most 64", at_key=True)
@@ -53,6 +53,8 @@ class _Checker:
             self.fault(keys, f"expected keys with values, not {self.word(keys, value)}")
             return None
         content = value or {}
+        if isinstance(section, Named):
+            return self.settings(section.model, content, keys)
         kind = content.get(section.key)
         if isinstance(kind, str) and kind in section.models:
             return self.settings(section.models[kind], content, keys)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, JsonValue
 
-from config.schema import NAME, Kinds, Section, sections
+from config.schema import NAME, Kinds, Named, Section, sections
 from core.adapter import Settings
 from core.bot import BotSettings
 
@@ -32,6 +32,8 @@ def properties(model: type[BaseModel]) -> dict[str, Node]:
 
 
 def _section(section: Section) -> Node:
+    if isinstance(section, Named):
+        return _entries({**_keys(section.model), "type": "object"})
     if not isinstance(section, Kinds):
         return {**_keys(section), "type": ["object", "null"]}
     kinds = sorted(section.models)
@@ -47,6 +49,10 @@ def _section(section: Section) -> Node:
             for kind in kinds
         ],
     }
+    return _entries(entry)
+
+
+def _entries(entry: Node) -> Node:
     return {"type": ["object", "null"], "propertyNames": {"pattern": NAME}, "additionalProperties": entry}
 
 

@@ -1,19 +1,24 @@
 """Loads `hub.yaml`: all faults at once, each with its place, or a configuration that is whole and valid."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
 from dotenv import dotenv_values
+from pydantic import BaseModel
 
 from config import yaml
 from config.check import check
-from config.place import Fault, Place, meant
-from config.schema import Config, HubSettings, sections
+from config.place import Fault, Keys, Place, meant
+from config.schema import REFERENCES, Config, HubSettings, sections
 from core.adapter import Settings
 from core.bot import BotSettings
 from core.errors import ConfigError
+from core.model.settings import ModelSettings
+from core.persona.settings import Personality
+
+_KINDS = {"channels": "platform", "bots": "use"}
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -36,13 +41,15 @@ def load(
         raise _wrong(document, [])
     _fill(document, environ)
     checked = check(document, sections(platforms, bots))
-    faults = checked.faults + _unanswered(document)
+    faults = checked.faults + _dangling(document, {"channels": platforms, "bots": bots})
     if document.faults or faults:
         raise _wrong(document, faults)
     return Config(
         hub=cast(HubSettings, checked.single["hub"]),
         channels=MappingProxyType(cast(dict[str, Settings], checked.named["channels"])),
         bots=MappingProxyType(cast(dict[str, BotSettings], checked.named["bots"])),
+        models=MappingProxyType(cast(dict[str, ModelSettings], checked.named["models"])),
+        personalities=MappingProxyType(cast(dict[str, Personality], checked.named["personalities"])),
         files=tuple(document.files),
     )
 
@@ -62,21 +69,36 @@ def _fill(document: yaml.Document, environ: Mapping[str, str]) -> None:
             document.spots["hub", key] = yaml.Spot(place, place, f"${{{name}}}")
 
 
-def _unanswered(document: yaml.Document) -> list[Fault]:
-    """Channels whose bot is not there; looked up as written, so that another mistake beside it hides nothing."""
-    if any(fault.keys == ("bots",) for fault in document.faults):
-        return []
-    known = sorted(_entries(document, "bots"))
+def _dangling(document: yaml.Document, models: Mapping[str, Mapping[str, type[BaseModel]]]) -> list[Fault]:
+    """Names of entries that are not there; looked up as written, so that another mistake beside it hides nothing."""
+    unread = {fault.keys for fault in document.faults}
     faults = []
-    for name, channel in _entries(document, "channels").items():
-        bot = channel.get("bot", Settings.model_fields["bot"].default) if isinstance(channel, dict) else None
-        if not isinstance(bot, str) or bot in known:
+    for keys, named, target in (*_references(document, models), *_fallbacks(document)):
+        known = sorted(_entries(document, target))
+        if (target,) in unread or not isinstance(named, str) or named in known:
             continue
-        keys = ("channels", name, "bot")
         place = document.spots[keys].value if keys in document.spots else document.spots[keys[:-1]].key
-        problem = f"'{bot}' is none of {', '.join(known)}{meant(bot, known)}" if known else f"there is no bot '{bot}'"
-        faults.append(Fault(place, keys, problem))
+        problem = f"'{named}' is none of {', '.join(known)}{meant(named, known)}"
+        faults.append(Fault(place, keys, problem if known else f"there is no {keys[2]} '{named}'"))
     return faults
+
+
+def _references(
+    document: yaml.Document, models: Mapping[str, Mapping[str, type[BaseModel]]]
+) -> Iterator[tuple[Keys, yaml.Value, str]]:
+    """Where a key names an entry of another section, and which."""
+    for section, key, target in REFERENCES:
+        for name, entry in _entries(document, section).items():
+            model = models[section].get(str(entry.get(_KINDS[section]))) if isinstance(entry, dict) else None
+            if isinstance(entry, dict) and model is not None and key in model.model_fields:
+                yield (section, name, key), entry.get(key, model.model_fields[key].default), target
+
+
+def _fallbacks(document: yaml.Document) -> Iterator[tuple[Keys, yaml.Value, str]]:
+    for name, model in _entries(document, "models").items():
+        others = model.get("fallback") if isinstance(model, dict) else None
+        for position, other in enumerate(others if isinstance(others, list) else []):
+            yield ("models", name, "fallback", position), other, "models"
 
 
 def _entries(document: yaml.Document, section: str) -> dict[str, yaml.Value]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, JsonValue
 
 from config.editor import Node, properties
-from config.schema import Kinds, sections
+from config.schema import Kinds, Named, sections
 from core.adapter import Settings
 from core.bot import BotSettings
 
@@ -45,6 +45,8 @@ _ABOUT = {
     "hub": "The hub itself. All keys may be left out.",
     "channels": "Name of the channel -> its settings. The name is yours; it is part of the webhook's address.",
     "bots": "Name of the bot -> its settings. A channel names the bot that answers in it.",
+    "models": "Name of the model -> its settings. Any server that speaks the OpenAI chat completions API.",
+    "personalities": "Name of the personality -> what it is like. Three ship in `config/personalities.yaml`.",
 }
 
 
@@ -53,6 +55,9 @@ def reference(platforms: Mapping[str, type[Settings]], bots: Mapping[str, type[B
     parts = [_TOP]
     for name, section in sections(platforms, bots).items():
         parts.append(f"## `{name}`\n\n{_ABOUT[name]}\n")
+        if isinstance(section, Named):
+            parts.append(_table(section.model, "Usually `${{{}}}`."))
+            continue
         if not isinstance(section, Kinds):
             parts.append(_table(section, "From the environment's `{}` where it is not given."))
             continue

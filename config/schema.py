@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 
 from core.adapter import Settings
 from core.bot import BotSettings
+from core.model.settings import ModelSettings
+from core.persona.settings import Personality
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 """Names of channels and bots: they stand in web addresses and in the store's keys."""
@@ -63,7 +65,14 @@ class Kinds:
     models: Mapping[str, type[BaseModel]]
 
 
-Section = type[BaseModel] | Kinds
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A section of named entries, all of one kind."""
+
+    model: type[BaseModel]
+
+
+Section = type[BaseModel] | Kinds | Named
 
 
 def sections(platforms: Mapping[str, type[Settings]], bots: Mapping[str, type[BotSettings]]) -> dict[str, Section]:
@@ -72,7 +81,13 @@ def sections(platforms: Mapping[str, type[Settings]], bots: Mapping[str, type[Bo
         "hub": HubSettings,
         "channels": Kinds("platform", platforms),
         "bots": Kinds("use", bots),
+        "models": Named(ModelSettings),
+        "personalities": Named(Personality),
     }
+
+
+REFERENCES = (("channels", "bot", "bots"), ("bots", "model", "models"), ("bots", "personality", "personalities"))
+"""Section, key in its entries, section that must have an entry of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,8 @@ class Config:
     hub: HubSettings = field(default_factory=HubSettings)
     channels: Mapping[str, Settings] = field(default_factory=dict)
     bots: Mapping[str, BotSettings] = field(default_factory=dict)
+    models: Mapping[str, ModelSettings] = field(default_factory=dict)
+    personalities: Mapping[str, Personality] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=(), compare=False)
     """Where it was read from."""
 
@@ -92,7 +109,7 @@ class Config:
 
     def secrets(self) -> set[str]:
         """Every secret value in here, for the logs to hide."""
-        return set(_hidden([self.hub, self.channels, self.bots]))
+        return set(_hidden([self.hub, self.channels, self.bots, self.models]))
 
 
 def _hidden(value: object) -> Iterator[str]:

@@ -18,13 +18,16 @@ from pydantic import SecretStr
 
 from core import commands, server
 from core.adapter import Adapter, Settings, Wiring
-from core.bot import Bot, BotSettings
+from core.bot import Bot, BotSettings, Resources
 from core.engine.engine import Engine
 from core.engine.spool import SpooledInbox
 from core.engine.store import open_store
 from core.engine.worker import Worker
 from core.errors import HubError, StoreError
 from core.hub import Hub
+from core.model.models import Models
+from core.model.settings import ModelSettings
+from core.persona.settings import Personality
 from core.plan import Step, digests, steps
 from core.supervisor import Channel, Pace, Supervisor
 
@@ -57,6 +60,10 @@ class Configuration(Protocol):
     def channels(self) -> Mapping[str, Settings]: ...
     @property
     def bots(self) -> Mapping[str, BotSettings]: ...
+    @property
+    def models(self) -> Mapping[str, ModelSettings]: ...
+    @property
+    def personalities(self) -> Mapping[str, Personality]: ...
     @property
     def public_url(self) -> str: ...
     def secrets(self) -> set[str]:
@@ -124,9 +131,11 @@ class Application:
             await self._listen(stack)
             self._extra.listening(self.url)
             worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
+            self._models = await Models(self.config.models).__aenter__()
+            stack.push_async_callback(self._close_models)
             tasks = [asyncio.create_task(worker.run(), name="worker"), asyncio.create_task(spool.run(), name="spool")]
             try:
-                self._bots = await self._made_bots(self.config)
+                self._bots = await self._made_bots(self.config, self._models)
                 self.supervisor.start(map(self._channel, self._all_channels(self.config).items()))
                 yield
             finally:
@@ -146,7 +155,11 @@ class Application:
         Raises ConfigError when a bot cannot be made of it; then nothing was changed."""
         changes = steps(digests(self.config), digests(config))
         changed_bots = {name for name, bot in self.config.bots.items() if config.bots.get(name) != bot}
-        fresh = await self._made_bots(config, keep=set(self._bots) - changed_bots)
+        is_new = config.models != self.config.models or config.personalities != self.config.personalities
+        if is_new:
+            changed_bots |= set(config.bots)
+        models = await Models(config.models).__aenter__() if config.models != self.config.models else self._models
+        fresh = await self._made_bots(config, models, keep=set(self._bots) - changed_bots)
         kept = {name for name, step in changes.items() if step == "keep"}
         affected = [
             name
@@ -166,6 +179,9 @@ class Application:
         )
         for bot in old.values():
             await bot.stop()
+        if models is not self._models:
+            await self._models.__aexit__(None, None, None)
+            self._models = models
         self.rejected = []
         return changes
 
@@ -195,6 +211,7 @@ class Application:
             "store": store,
             "events": stats,
             "silences": dict(self.hub.silences),
+            "models": self._models.health(),
             "channels": channels,
             "configuration": {"ok": not self.rejected, "faults": self.rejected},
         }
@@ -220,12 +237,18 @@ class Application:
     def _build(self, settings: Settings, wiring: Wiring) -> Adapter[Any]:
         return self.parts.adapter_type(settings.platform)(settings, wiring)
 
-    async def _made_bots(self, config: Configuration, keep: Collection[str] = ()) -> dict[str, Bot[Any]]:
+    async def _close_models(self) -> None:
+        await self._models.__aexit__(None, None, None)
+
+    async def _made_bots(
+        self, config: Configuration, models: Models, keep: Collection[str] = ()
+    ) -> dict[str, Bot[Any]]:
         """Started bots for all channels but those that have one. Raises ConfigError; then none is left running."""
         made: dict[str, Bot[Any]] = {}
+        resources = Resources(models.chains(), config.personalities)
         try:
             for name in sorted({settings.bot for settings in self._all_channels(config).values()} - set(keep)):
-                made[name] = self.parts.bot_type(config.bots[name].use)(config.bots[name])
+                made[name] = self.parts.bot_type(config.bots[name].use)(config.bots[name], resources)
                 await made[name].start()
         except BaseException:
             for bot in made.values():

@@ -1,7 +1,7 @@
 """The port of a bot: it takes a turn and yields what to say."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Literal, TypeVar
 
@@ -9,6 +9,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from core.events import Attachment, Choice, Part, User
+from core.language.detect import choose
+from core.model.port import Model
+from core.persona.settings import Personality
 
 
 class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,11 +42,23 @@ class Turn:
     history: Sequence[Remembered] = ()
     """The session so far, oldest first, without this turn."""
     attachments: tuple[Attachment, ...] = ()
+    reference: str = ""
+    """Names this event in logs and dead letters."""
     forgotten: bool = field(default=False, init=False)
+    kept: bool = field(default=True, init=False)
+
+    @property
+    def language(self) -> str:
+        """The tag of the language to talk in: what the platform says of the user, else what they write."""
+        return choose(self.user.locale, None, self.text)
 
     def forget(self) -> None:
         """End the session when this turn is committed: the next turn starts with no history."""
         self.forgotten = True
+
+    def off_record(self) -> None:
+        """Keep neither question nor answer of this turn in the session: the answer is none, or not whole."""
+        self.kept = False
 
 
 class Restart(msgspec.Struct, frozen=True):
@@ -59,6 +74,15 @@ class BotSettings(BaseModel):
     """The file in `bots/` that holds its class."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What bots share; each takes from it what its settings name."""
+
+    models: Mapping[str, Model] = field(default_factory=dict)
+    """Those that can be asked: a model without its key is not among them."""
+    personalities: Mapping[str, Personality] = field(default_factory=dict)
+
+
 S = TypeVar("S", bound=BotSettings)
 
 
@@ -67,8 +91,9 @@ class Bot(ABC, Generic[S]):
 
     settings_type: ClassVar[type[BotSettings]] = BotSettings
 
-    def __init__(self, settings: S) -> None:
+    def __init__(self, settings: S, resources: Resources = Resources()) -> None:
         self.settings = settings
+        self.resources = resources
 
     async def start(self) -> None:
         """Open what is needed; called once before the first turn."""

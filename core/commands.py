@@ -1,4 +1,4 @@
-"""The hub's own commands, the same on every platform."""
+"""The hub's own commands, the same on every platform, in the user's language."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,16 +6,12 @@ from typing import Any
 from core.adapter import CommandSpec
 from core.bot import Bot, Restart, Turn
 from core.events import Part
+from core.language.sentences import Sentence, help_text, say
 
 COMMANDS = (
     CommandSpec("ai", "Ask me something", "question"),
     CommandSpec("help", "What I can do"),
     CommandSpec("reset", "Forget this conversation and start anew"),
-)
-
-HELP = "Ask me anything in plain words.\n\n" + "\n".join(
-    f"- `/{command.name}{f' <{command.argument}>' if command.argument else ''}` {command.summary}"
-    for command in COMMANDS
 )
 
 
@@ -26,9 +22,9 @@ async def run(name: str, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part 
             async for part in bot.respond(turn):
                 yield part
         case "help" | "start" | "ai" | "ask":
-            yield HELP
+            yield help_text(COMMANDS, turn.language)
         case "reset":
             turn.forget()
-            yield "Forgotten. We start anew."
+            yield say(Sentence.FORGOTTEN, turn.language)
         case _:
-            yield f"I do not know `/{name}`. `/help` shows what I can do."
+            yield say(Sentence.UNKNOWN_COMMAND, turn.language, name=name)

@@ -21,12 +21,12 @@ from core.engine.engine import Claim, Engine, Stale
 from core.engine.spool import SpooledInbox
 from core.errors import SendError, StoreError, Undeliverable
 from core.events import Accepted, AnyEvent, Command, Message, Part, Press
+from core.language.detect import choose
+from core.language.sentences import Sentence, say
 from core.policies import Refusal, Silence, judge
 
 log = structlog.get_logger(__name__)
 
-WAIT_LINE = "One moment please: I am still busy with your earlier messages."
-APOLOGY = "Sorry, something went wrong here and I could not answer. Reference: `{}`"
 NOT_RUNNING_DELAY = 3.0
 """Seconds until an event of a channel that is not running is looked at again; it keeps its place in line."""
 
@@ -128,7 +128,7 @@ class Hub:
             await self._say_nothing(verdict.reason, claim)
             return []
         if isinstance(verdict, Refusal):
-            return [Part(verdict.line)]
+            return [Part(say(verdict.line, choose(event.user.locale, None, "")))]
         turn = _turn(event, claim.conversation, history)
         try:
             parts = await _listen(_respond(event, turn, channel.bot), delivery)
@@ -139,12 +139,12 @@ class Hub:
                 raise
             await log.aexception("bot failed", conversation=claim.conversation, event_id=event.uid)
             staged.reason = f"bot failed: {type(error).__name__}: {error}"
-            return [Part(APOLOGY.format(event.uid))]
+            return [Part(say(Sentence.APOLOGY, turn.language, reference=event.uid))]
         staged.forget = turn.forgotten
         if not parts:
             await self._say_nothing("bot silent", claim, forget=turn.forgotten)
             return []
-        staged.remember = [] if turn.forgotten else _exchange(event, turn, parts, claim.time)
+        staged.remember = [] if turn.forgotten or not turn.kept else _exchange(event, turn, parts, claim.time)
         return fit(parts, adapter)
 
     async def _say_nothing(self, reason: str, claim: Claim, *, forget: bool = False) -> None:
@@ -166,7 +166,8 @@ class Hub:
         if adapter is None or not self.gate.is_open(event.address):
             return
         try:
-            await adapter.send(event.address, Part(WAIT_LINE), "")
+            line = say(Sentence.WAIT, choose(event.user.locale, None, ""))
+            await adapter.send(event.address, Part(line), "")
         except (SendError, StoreError) as error:
             await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
 
@@ -193,7 +194,9 @@ def _turn(event: AnyEvent, conversation: str, history: Sequence[Remembered]) -> 
             attachments = ()
         case _:
             raise TypeError(f"{type(event).__name__} is not answered")
-    return Turn(text, event.user, event.address.channel, conversation, event.direct, history, attachments)
+    return Turn(
+        text, event.user, event.address.channel, conversation, event.direct, history, attachments, reference=event.uid
+    )
 
 
 def _chosen(text: str, history: Sequence[Remembered]) -> str | None:

@@ -19,8 +19,12 @@ Step = Literal["start", "stop", "restart", "keep"]
 
 def digests(config: "Configuration") -> dict[str, str]:
     """Channel -> digest, of the channels that are on; no secret can be read from it."""
+    shared = [
+        {name: entry.model_dump() for name, entry in section.items()}
+        for section in (config.models, config.personalities)
+    ]
     return {
-        name: _digest(config.public_url, settings, config.bots.get(settings.bot))
+        name: _digest(config.public_url, settings, config.bots.get(settings.bot), shared)
         for name, settings in config.channels.items()
         if why_off(settings) is None
     }
@@ -35,8 +39,8 @@ def steps(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Step
     return changes
 
 
-def _digest(public_url: str, settings: Settings, bot: BotSettings | None) -> str:
-    parts = [public_url, settings.model_dump(exclude={"enabled"}), bot.model_dump() if bot else None]
+def _digest(public_url: str, settings: Settings, bot: BotSettings | None, shared: object) -> str:
+    parts = [public_url, settings.model_dump(exclude={"enabled"}), bot.model_dump() if bot else None, shared]
     return hashlib.blake2b(json.dumps(parts, default=_plain, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

@@ -7,6 +7,7 @@ import msgspec
 from core.adapter import Settings
 from core.bot import Remembered
 from core.events import AnyEvent, Command, Message, Press
+from core.language.sentences import Sentence
 
 BOT_TURNS_A_MINUTE = 5
 """So many turns with other bots a conversation has in one minute; then it falls silent until they are over."""
@@ -22,7 +23,7 @@ class Refusal(msgspec.Struct, frozen=True):
     """Say one polite line, and do not trouble the bot."""
 
     reason: str
-    line: str
+    line: Sentence
 
 
 Verdict = Silence | Refusal | None
@@ -58,7 +59,7 @@ def has_words(event: AnyEvent, settings: Settings, history: Sequence[Remembered]
     if not isinstance(event, Message) or event.text.strip() or any(file.text for file in event.attachments):
         return None
     if event.attachments:
-        return Refusal("no text", "I can only read text so far. Please tell me in words what you need.")
+        return Refusal("no text", Sentence.READ_TEXT)
     return None if event.mentioned else Silence("empty")
 
 

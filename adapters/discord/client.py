@@ -1,47 +1,27 @@
 """discord.py as it is used here: its gateway, sessions and rate-limit buckets, without its models and caches."""
 
 import asyncio
+import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import discord
-import msgspec
 from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
+from discord.utils import MISSING
 from yarl import URL
 
-from core.errors import (
-    BadCredentials,
-    NotReady,
-    SendError,
-    SetupError,
-    Throttled,
-    Unavailable,
-    Unconfirmed,
-    Undeliverable,
-)
+from core.errors import BadCredentials, NotReady, SetupError, Throttled, Unavailable, Unconfirmed, Undeliverable
 
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice here, so nothing to warn of
 
-T = TypeVar("T")
-Take = Callable[[str, Any], None]
-
-EVENTS = (
-    *("READY", "GUILD_CREATE", "GUILD_DELETE", "GUILD_MEMBER_ADD", "INTERACTION_CREATE"),
-    *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"),
-    *("THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "THREAD_LIST_SYNC"),
-    *("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE"),
-)
-"""The dispatches that are read; all others are passed over unread."""
-
+INTENTS = discord.Intents(guilds=True, messages=True, reactions=True, message_content=True)
 PORTAL = "https://discord.com/developers/applications → your application → Bot"
-
-
-_SWITCH = f"""{PORTAL} → Privileged Gateway Intents → switch on Message Content Intent \
-(and Server Members Intent for `member_events: true`)"""
+INVALID_WEBHOOK_TOKEN = 50027
+"""A 401 that is about an interaction, not about the bot."""
 
 
 class _Http(HTTPClient):
@@ -50,7 +30,7 @@ class _Http(HTTPClient):
     def __init__(self, api_url: str) -> None:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(_refuse_early)
-        super().__init__(asyncio.get_running_loop(), http_trace=trace)
+        super().__init__(MISSING, http_trace=trace)
         self.api_url = api_url.rstrip("/")
         self.gateway_url = ""
 
@@ -65,15 +45,16 @@ class _Http(HTTPClient):
 
 
 class GatewayClient(discord.Client):
-    """Hands every dispatch named in `EVENTS` to `take` as it came, in the order it came, before reading the next."""
-
-    def __init__(self, intents: discord.Intents, api_url: str, take: Take) -> None:
-        super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), max_messages=None)
+    def __init__(self, api_url: str) -> None:
+        super().__init__(intents=INTENTS, allowed_mentions=discord.AllowedMentions.none(), max_messages=None)
         self.identify_every = 5.0
         """Seconds between two IDENTIFYs: https://docs.discord.com/developers/events/gateway#rate-limiting"""
         self.rest = _Http(api_url)
         self.http = self._connection.http = self.rest
-        self._connection.parsers = {name: partial(take, name) for name in EVENTS}
+
+    def tell(self, take: Callable[[str, Any], None]) -> None:
+        """Hand every dispatch to `take` as it came, in the order it came, before the next is read."""
+        self._connection.parsers = {name: partial(take, name) for name in self._connection.parsers}
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         if not initial:
@@ -85,60 +66,42 @@ class GatewayClient(discord.Client):
         return f"{self.ws.session_id}:{self.ws.sequence}" if self.ws else ""
 
     @property
-    def heard_at(self) -> float | None:
-        """When the gateway last acknowledged a heartbeat, by the monotonic clock; None while there is no socket."""
+    def heard_at(self) -> float:
+        """When the gateway last acknowledged a heartbeat, by the monotonic clock; 0 while there is no socket."""
         keeper = self.ws._keep_alive if self.ws else None
-        return None if keeper is None else time.monotonic() - (time.perf_counter() - keeper._last_ack)
+        return time.monotonic() - (time.perf_counter() - keeper._last_ack) if keeper else 0.0
 
-    async def call(
-        self, method: str, path: str, names: Mapping[str, str] | None = None, limit: float = 10.0, **body: Any
-    ) -> Any:
-        """One REST request with `names` put into its path, of at most `limit` seconds. Raises SendError."""
-        return await said(self.rest.request(Route(method, path, **names or {}), **body), limit)
-
-
-async def said(call: Awaitable[T], limit: float) -> T:
-    """Await a call of discord.py and speak of its failures in our words."""
-    try:
-        async with asyncio.timeout(limit):
-            return await call
-    except discord.HTTPException as error:
-        if error.status == 401:
-            raise Unavailable("the bot token is refused") from error
-        raise Undeliverable(str(error)) from error
-    except aiohttp.ClientConnectorError as error:
-        raise Unavailable(str(error)) from error
-    except RuntimeError as error:  # the session was closed by `stop`
-        raise Unavailable(str(error)) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise Unconfirmed(str(error) or type(error).__name__) from error
-
-
-def code_of(error: SendError) -> int:
-    """Discord's own code of what went wrong: https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
-    cause = error.__cause__
-    return cause.code if isinstance(cause, discord.HTTPException) else 0
+    async def call(self, method: str, path: str, body: Any = None, *, params: Any = None, **names: str) -> Any:
+        """One REST request with `names` put into its path. Raises SendError."""
+        if self.user is None:
+            raise Unavailable("not logged in")
+        content = {} if body is None else {"json": body}
+        try:
+            async with asyncio.timeout(10):
+                return await self.rest.request(Route(method, path, **names), params=params, **content)
+        except discord.HTTPException as error:
+            if error.status == 401 and error.code != INVALID_WEBHOOK_TOKEN:
+                raise Unavailable("the bot token is refused") from error
+            raise Undeliverable(str(error)) from error
+        except (aiohttp.ClientConnectorError, RuntimeError) as error:  # RuntimeError: closed by `stop`
+            raise Unavailable(str(error)) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unconfirmed(str(error) or type(error).__name__) from error
 
 
 def setup_error(error: BaseException | None) -> SetupError:
     """Why the connection could not be made or ended."""
+    closed = error.code if isinstance(error, discord.ConnectionClosed) else 0
     if isinstance(error, SetupError):
         return error
-    if isinstance(error, discord.LoginFailure):
-        return BadCredentials(f"Discord refuses the bot token: {PORTAL} → Reset Token gives a new one")
+    if isinstance(error, discord.LoginFailure) or closed == 4004:
+        return BadCredentials(f"Discord refuses the bot token: {PORTAL} → Reset Token gives a new one ({error})")
     if isinstance(error, discord.PrivilegedIntentsRequired):
-        return BadCredentials(f"Discord refuses what the bot asks to read (4014). {_SWITCH}")
-    if isinstance(error, discord.ConnectionClosed):
-        if error.code == 4004:
-            return BadCredentials(f"the gateway refuses the bot token (4004): {PORTAL} → Reset Token gives a new one")
-        if 4010 <= error.code <= 4014:
-            return BadCredentials(f"the gateway closed with {error.code}: {error.reason}")
-    return NotReady(f"Discord cannot be reached: {error}" if error else "the connection has ended")
-
-
-class _Refusal(msgspec.Struct):
-    retry_after: float
-    is_global: bool = msgspec.field(default=False, name="global")
+        switch = f"{PORTAL} → Privileged Gateway Intents → switch on Message Content Intent"
+        return BadCredentials(f"Discord refuses what the bot asks to read (4014): {switch}")
+    if 4010 <= closed <= 4013:
+        return BadCredentials(f"the gateway refuses the bot: {error}")
+    return NotReady(f"Discord cannot be reached: {str(error) or type(error).__name__}" if error else "disconnected")
 
 
 async def _refuse_early(_: Any, __: Any, answer: aiohttp.TraceRequestEndParams) -> None:
@@ -146,12 +109,13 @@ async def _refuse_early(_: Any, __: Any, answer: aiohttp.TraceRequestEndParams) 
     response = answer.response
     if "Sec-WebSocket-Key" in answer.headers or (response.status != 429 and response.status < 500):
         return
-    body = await response.read()
+    text = await response.text()
     response.close()
     if response.status >= 500:
         raise Unconfirmed(f"Discord answered {response.status}")
     try:
-        refusal = msgspec.json.decode(body, type=_Refusal)
-    except msgspec.DecodeError:  # Cloudflare's own page
-        refusal = _Refusal(float(response.headers.get("Retry-After", "5")), is_global=True)
-    raise Throttled(refusal.retry_after, "bot" if refusal.is_global else "room")
+        body = json.loads(text)
+        wait, is_global = float(body["retry_after"]), body["global"]
+    except (KeyError, TypeError, ValueError):  # Cloudflare's own page
+        wait, is_global = float(response.headers.get("Retry-After", "5")), True
+    raise Throttled(wait, "bot" if is_global else "room")

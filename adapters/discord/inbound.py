@@ -1,268 +1,231 @@
-"""Gateway payloads -> events. Pure: all that must be known beside the payload is in `Places`."""
+"""Gateway payloads -> events. Pure: all that must be known beside the payload is in `Places`.
+
+https://docs.discord.com/developers/events/gateway-events, …/resources/message, …/interactions/receiving-and-responding
+"""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.discord.handle import Interaction, Opening, Quote
-from adapters.discord.payloads import (
-    THREADABLE,
-    Author,
-    Component,
-    DeletionData,
-    File,
-    GivenOption,
-    Guild,
-    InteractionData,
-    InteractionInput,
-    Member,
-    MemberData,
-    MessageData,
-    ReactionData,
-    time_of,
-    typed,
-)
-from adapters.discord.places import Places, lobby_of
-from core.events import (
-    Address,
-    AnyEvent,
-    Attachment,
-    Command,
-    Cursor,
-    Deleted,
-    Edited,
-    Joined,
-    Message,
-    Press,
-    Reaction,
-    User,
-)
+import discord
 
+from core import events
+from core.events import Address, AnyEvent, Attachment, User
+
+Payload = Mapping[str, Any]
+
+MALFORMED = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading raises where a payload is not as Discord documents it."""
+COMMAND, PRESS = 2, 3
+"""Interaction types."""
+THREADS = (10, 11, 12)
+"""Channel types: announcement thread, public thread, private thread."""
+THREADABLE = (0, 5, None)
+"""Channel types under whose messages a thread can be opened: text, announcement; None: the payload does not tell."""
 SAID = (0, 19)
 """Message types that a person typed: https://docs.discord.com/developers/resources/message#message-object-message-types"""
 USER_JOIN = 7
-VOICE = 1 << 13
-PRIVATE = frozenset({"help", "reset"})
-"""Commands whose answer only the asker sees."""
 
-_MARKUP = re.compile(r"([ \t]*)<(?:@([!&]?)(\d+)|a?:(\w+):\d+)>([ \t]*)")
+_NAMED = re.compile(r"([ \t]*)<@[!&]?(\d+)>([ \t]*)")
 
 
-def to_event(channel: str, name: str, data: Any, here: Places, delivery: str = "") -> AnyEvent | None:
-    """The event behind one dispatch of the gateway, or None where there is nothing to tell. Raises Malformed.
+@dataclass(slots=True)
+class Places:
+    """Who we are, and what the gateway told of guilds and threads."""
 
-    `delivery` names this dispatch, the same when it is replayed: reactions have no id of their own."""
+    channel: str
+    """Our own name for this connection."""
+    under_mentions: bool = False
+    """A mention at the top of a channel is answered in a thread under it."""
+    me: str = ""
+    roles: set[str] = field(default_factory=set)
+    """Roles that are the bot's alone: naming one names the bot."""
+    guilds: set[str] = field(default_factory=set)
+    threads: set[str] = field(default_factory=set)
+
+    def learn(self, name: str, data: Payload) -> None:
+        match name:
+            case "READY":
+                self.me = data["user"]["id"]
+                self.guilds = {guild["id"] for guild in data["guilds"]}
+            case "GUILD_CREATE":
+                self.guilds.add(data["id"])
+                for role in data.get("roles", ()):
+                    if role.get("tags", {}).get("bot_id") == self.me:
+                        self.roles.add(role["id"])
+                self.threads |= {thread["id"] for thread in data.get("threads", ())}
+            case "GUILD_DELETE" if not data.get("unavailable"):
+                self.guilds.discard(data["id"])
+            case "THREAD_CREATE" | "THREAD_UPDATE":
+                self.threads.add(data["id"])
+
+    def address(self, room: str, reply: str | None = None, kind: int | None = None) -> Address:
+        """A thread is a channel of its own; not every payload tells which `kind` of channel it is about."""
+        is_thread = room in self.threads if kind is None else kind in THREADS
+        return Address(self.channel, room, room if is_thread else None, reply)
+
+
+def to_event(name: str, data: Payload, here: Places, delivery: str = "") -> AnyEvent | None:
+    """The event behind one dispatch, or None where there is nothing to tell. Raises what is in MALFORMED.
+
+    `delivery` names this dispatch, the same when it is replayed: reactions have no id of their own.
+    `Address.reply` becomes `quote:<message>`, `under:<parent of the thread to open>`, or `public:<token>` and
+    `private:<token>` for the answer to a command."""
     match name:
-        case "MESSAGE_CREATE":
-            return _message(channel, typed(data, MessageData), here)
-        case "MESSAGE_UPDATE":
-            return _edited(channel, typed(data, MessageData), here)
+        case "MESSAGE_CREATE" | "MESSAGE_UPDATE":
+            return _said(data, here, is_edit=name == "MESSAGE_UPDATE")
         case "MESSAGE_DELETE":
-            return _deleted(channel, typed(data, DeletionData), here)
+            return _deleted(data, here)
         case "MESSAGE_REACTION_ADD" | "MESSAGE_REACTION_REMOVE":
-            return _reaction(channel, typed(data, ReactionData), here, name.endswith("ADD"), delivery)
+            return _reaction(data, here, delivery, added=name == "MESSAGE_REACTION_ADD")
         case "INTERACTION_CREATE":
-            return _interaction(channel, typed(data, InteractionData), here)
-        case "GUILD_MEMBER_ADD":
-            return _member(channel, typed(data, MemberData), here)
+            return _interaction(data, here)
         case "GUILD_CREATE":
-            return _invited(channel, typed(data, Guild), here)
-        case _:
-            return None
+            return _invited(data, here)
+    return None
 
 
-def _message(channel: str, said: MessageData, here: Places) -> AnyEvent | None:
-    if said.author is None or said.author.id == here.me:
+def is_private(command: str) -> bool:
+    """Whether only the asker sees the answer."""
+    return command.lower() in ("help", "reset")
+
+
+def _time(snowflake: str) -> float:
+    return discord.utils.snowflake_time(int(snowflake)).timestamp()
+
+
+def _said(said: Payload, here: Places, is_edit: bool) -> AnyEvent | None:
+    edited = said.get("edited_timestamp")
+    if is_edit and not edited:  # a link was unfurled
         return None
-    if said.type == USER_JOIN and said.guild_id:
-        address = Address(channel, said.channel_id)
-        return _joined(address, _user(said.author, said.member), said.guild_id, time_of(said.id))
-    if said.type not in SAID:
+    if said["author"]["id"] == here.me:
         return None
-    mentioned = _mentioned(said, here)
-    return Message(
-        uid=said.id,
-        address=_address(channel, said, here, mentioned),
-        user=_user(said.author, said.member, webhook=said.webhook_id is not None),
-        message_id=said.id,
-        direct=said.guild_id is None,
-        time=time_of(said.id),
-        cursor=Cursor(said.channel_id, said.id),
-        text=_readable(said, here),
-        mentioned=mentioned,
-        attachments=_attachments(said),
+    user = _user(said["author"], said.get("member"), is_bot="webhook_id" in said)
+    if said["type"] == USER_JOIN:
+        uid, address = f"joined:{said['id']}", here.address(said["channel_id"])
+        return events.Joined(uid=uid, address=address, user=user, time=_time(said["id"]))
+    if said["type"] not in SAID:
+        return None
+    mentioned = _is_mentioned(said, here)
+    about: dict[str, Any] = {
+        "address": _address(said, here, mentioned),
+        "user": user,
+        "message_id": said["id"],
+        "direct": said.get("guild_id") is None,
+        "time": _time(said["id"]),
+        "text": _readable(said, here),
+        "mentioned": mentioned,
+    }
+    if is_edit:
+        return events.Edited(uid=f"{said['id']}:{edited}", **about)
+    cursor = events.Cursor(said["channel_id"], said["id"])
+    return events.Message(uid=said["id"], cursor=cursor, attachments=_attachments(said), **about)
+
+
+def _deleted(gone: Payload, here: Places) -> AnyEvent:
+    """Discord does not tell whose message it was."""
+    return events.Deleted(
+        uid=f"deleted:{gone['id']}",
+        address=here.address(gone["channel_id"]),
+        user=User(""),
+        message_id=gone["id"],
+        direct=gone.get("guild_id") is None,
     )
 
 
-def _edited(channel: str, said: MessageData, here: Places) -> Edited | None:
-    """Unfurled links come as updates too, without a time of edit or with that of an edit already told."""
-    if not said.edited_timestamp or said.author is None or said.author.id == here.me or said.type not in SAID:
+def _reaction(data: Payload, here: Places, delivery: str, added: bool) -> AnyEvent | None:
+    who, message = data["user_id"], data["message_id"]
+    if who == here.me:
         return None
-    mentioned = _mentioned(said, here)
-    return Edited(
-        uid=f"{said.id}:{said.edited_timestamp}",
-        address=_address(channel, said, here, mentioned),
-        user=_user(said.author, said.member, webhook=said.webhook_id is not None),
-        message_id=said.id,
-        direct=said.guild_id is None,
-        time=time_of(said.id),
-        text=_readable(said, here),
-        mentioned=mentioned,
-    )
-
-
-def _deleted(channel: str, gone: DeletionData, here: Places) -> Deleted:
-    thread = gone.channel_id if here.is_thread(gone.channel_id, None) else None
-    unknown = Address(channel, gone.channel_id, thread), User(id=""), gone.guild_id is None
-    address, user, direct = here.said.get(gone.id, unknown)
-    return Deleted(uid=f"deleted:{gone.id}", address=address, user=user, direct=direct, message_id=gone.id)
-
-
-def _reaction(channel: str, data: ReactionData, here: Places, added: bool, delivery: str) -> Reaction | None:
-    if data.user_id == here.me:
-        return None
-    emoji = data.emoji.name or data.emoji.id or ""
-    who = data.member.user if data.member and data.member.user else Author(id=data.user_id)
-    thread = data.channel_id if here.is_thread(data.channel_id, None) else None
-    sign = "+" if added else "-"
-    return Reaction(
-        uid=f"reaction:{data.message_id}:{data.user_id}:{emoji}:{sign}:{delivery}",
-        address=Address(channel, data.channel_id, thread, str(Quote(data.message_id))),
-        user=_user(who, data.member),
-        message_id=data.message_id,
-        direct=data.guild_id is None,
+    member = data.get("member")
+    emoji = data["emoji"]["name"] or data["emoji"]["id"]
+    return events.Reaction(
+        uid=f"reaction:{message}:{who}:{emoji}:{added}:{delivery}",
+        address=here.address(data["channel_id"], f"quote:{message}"),
+        user=_user(member["user"] if member else {"id": who}, member),
+        message_id=message,
+        direct=data.get("guild_id") is None,
         emoji=emoji,
         added=added,
     )
 
 
-def _interaction(channel: str, asked: InteractionData, here: Places) -> Command | Press | None:
-    author = asked.member.user if asked.member and asked.member.user else asked.user
-    if author is None or asked.channel_id is None or asked.data is None:
-        return None
-    kind = asked.channel.type if asked.channel else None
-    thread = asked.channel_id if here.is_thread(asked.channel_id, kind) else None
-    user = _user(author, asked.member, locale=asked.locale)
-    direct = asked.guild_id is None and asked.context != 2  # 2: a private channel between other people
-    if asked.type == 2 and asked.data.type == 1:
-        name = asked.data.name.lower()
-        handle = Interaction(asked.id, asked.application_id, asked.token, name in PRIVATE)
-        return Command(
-            uid=asked.id,
-            address=Address(channel, asked.channel_id, thread, str(handle)),
-            user=user,
-            direct=direct,
-            time=time_of(asked.id),
-            name=name,
-            text=" ".join(_words(asked.data.options)),
-        )
-    if asked.type == 3 and asked.message is not None:
-        value = _pressed(asked.data)
-        return Press(
-            uid=asked.id,
-            address=Address(channel, asked.channel_id, thread, str(Quote(asked.message.id))),
-            user=user,
-            message_id=asked.message.id,
-            direct=direct,
-            time=time_of(asked.id),
-            value=value,
-            label=_label(asked.message.components, value),
-        )
+def _interaction(asked: Payload, here: Places) -> AnyEvent | None:
+    member = asked.get("member")
+    room, kind, given = asked["channel_id"], asked.get("channel", {}).get("type"), asked["data"]
+    about: dict[str, Any] = {
+        "uid": asked["id"],
+        "user": _user(member["user"] if member else asked["user"], member, locale=asked.get("locale")),
+        "direct": asked.get("guild_id") is None and asked.get("context") != 2,  # 2: between other people
+        "time": _time(asked["id"]),
+    }
+    if asked["type"] == COMMAND:
+        audience = "private" if is_private(given["name"]) else "public"
+        address = here.address(room, f"{audience}:{asked['token']}", kind)
+        text = " ".join(str(option["value"]) for option in given.get("options", ()))
+        return events.Command(address=address, name=given["name"].lower(), text=text, **about)
+    if asked["type"] == PRESS:
+        message, value = asked["message"], given["custom_id"]
+        address = here.address(room, f"quote:{message['id']}", kind)
+        buttons = (button for row in message["components"] for button in row["components"])
+        label = next((button.get("label", "") for button in buttons if button.get("custom_id") == value), "")
+        return events.Press(address=address, message_id=message["id"], value=value, label=label, **about)
     return None
 
 
-def _member(channel: str, new: MemberData, here: Places) -> Joined | None:
-    lobby = here.lobbies.get(new.guild_id)
-    if lobby is None or new.user.id == here.me:
-        return None
-    return _joined(Address(channel, lobby), _user(new.user, Member(new.nick)), new.guild_id, 0.0)
-
-
-def _joined(address: Address, user: User, guild: str, time: float) -> Joined:
-    """The same id by both ways of hearing of it: the greeting in the lobby, and the privileged event."""
-    return Joined(uid=f"joined:{guild}:{user.id}", address=address, user=user, time=time)
-
-
-def _invited(channel: str, guild: Guild, here: Places) -> Joined | None:
+def _invited(guild: Payload, here: Places) -> AnyEvent | None:
     """A guild that was not there at READY is one that somebody has just asked the bot into."""
-    lobby = lobby_of(guild)
-    if guild.id in here.guilds or guild.unavailable or lobby is None:
+    if guild["id"] in here.guilds or not guild.get("system_channel_id"):
         return None
-    uid = f"joined:{guild.id}:{here.me}:{guild.joined_at}"
-    return Joined(uid=uid, address=Address(channel, lobby), user=User(here.me, is_bot=True), is_me=True)
+    uid, address = f"joined:{guild['id']}:{guild['joined_at']}", here.address(guild["system_channel_id"])
+    return events.Joined(uid=uid, address=address, user=User(here.me, is_bot=True), is_me=True)
 
 
-def _address(channel: str, said: MessageData, here: Places, mentioned: bool) -> Address:
-    room = said.channel_id
-    if here.is_thread(room, said.channel_type):
-        return Address(channel, room, room, str(Quote(said.id)))
-    if said.guild_id is None:
-        return Address(channel, room)
-    home = here.homes.get(room)
-    kind = said.channel_type if said.channel_type is not None else home.type if home else 0
-    if here.under_mentions and mentioned and kind in THREADABLE:
+def _address(said: Payload, here: Places, mentioned: bool) -> Address:
+    room, kind = said["channel_id"], said.get("channel_type")
+    if said.get("guild_id") is None:
+        return here.address(room)
+    address = here.address(room, f"quote:{said['id']}", kind)
+    if here.under_mentions and mentioned and address.thread is None and kind in THREADABLE:
         # A thread started from a message has the id of that message.
-        title = " ".join(_readable(said, here).split())[:90]
-        return Address(channel, said.id, said.id, str(Opening(room, said.id, title)))
-    return Address(channel, room, reply=str(Quote(said.id)))
+        return Address(here.channel, said["id"], said["id"], f"under:{room}")
+    return address
 
 
-def _mentioned(said: MessageData, here: Places) -> bool:
-    quoted = said.referenced_message.author if said.referenced_message else None
+def _is_mentioned(said: Payload, here: Places) -> bool:
+    quoted = said.get("referenced_message")
     return (
-        any(user.id == here.me for user in said.mentions)
-        or not here.roles.isdisjoint(said.mention_roles)
-        or (quoted is not None and quoted.id == here.me)
+        any(user["id"] == here.me for user in said["mentions"])
+        or not here.roles.isdisjoint(said["mention_roles"])
+        or (quoted is not None and quoted["author"]["id"] == here.me)
     )
 
 
-def _readable(said: MessageData, here: Places) -> str:
+def _readable(said: Payload, here: Places) -> str:
     """The text as it reads on screen: our own name taken out, other names written out."""
-    names = {user.id: user.global_name or user.username for user in said.mentions}
+    names = {user["id"]: user.get("global_name") or user["username"] for user in said["mentions"]}
 
     def name(found: re.Match[str]) -> str:
-        before, sign, who, emoji, after = found.groups()
-        if emoji:
-            return f"{before}:{emoji}:{after}"
-        if (who == here.me and sign != "&") or (who in here.roles and sign == "&"):
+        before, who, after = found.groups()
+        if who == here.me or who in here.roles:
             return " "
-        return f"{before}@{names[who]}{after}" if who in names and sign != "&" else found[0]
+        return f"{before}@{names[who]}{after}" if who in names else found[0]
 
-    return _MARKUP.sub(name, said.content).strip()
-
-
-def _user(author: Author, member: Member | None, *, webhook: bool = False, locale: str | None = None) -> User:
-    nick = member.nick if member else None
-    return User(author.id, nick or author.global_name or author.username, author.bot or webhook, locale)
+    return _NAMED.sub(name, said["content"]).strip()
 
 
-def _attachments(said: MessageData) -> tuple[Attachment, ...]:
-    files = [_attachment(file, voice=bool(said.flags & VOICE)) for file in said.attachments]
-    stickers = [Attachment("sticker", sticker.id, sticker.name) for sticker in said.sticker_items]
-    return (*files, *stickers)
+def _user(account: Payload, member: Payload | None, *, is_bot: bool = False, locale: str | None = None) -> User:
+    nick = member.get("nick") if member else None
+    name = nick or account.get("global_name") or account.get("username", "")
+    return User(account["id"], name, is_bot or account.get("bot", False), locale)
 
 
-def _attachment(file: File, voice: bool) -> Attachment:
-    mime = file.content_type or ""
-    family = mime.partition("/")[0]
-    kind = "audio" if voice else family if family in ("image", "audio", "video") else "file"
-    return Attachment(kind, file.url, file.filename, mime, file.size, file.description or "")
-
-
-def _words(options: tuple[GivenOption, ...]) -> list[str]:
-    words: list[str] = []
-    for option in options:
-        words += [option.name, *_words(option.options)] if option.value is None else [str(option.value)]
-    return words
-
-
-def _pressed(given: InteractionInput) -> str:
-    return given.values[0] if given.values else given.custom_id
-
-
-def _label(components: tuple[Component, ...], value: str) -> str:
-    for component in components:
-        if component.custom_id == value and component.label:
-            return component.label
-        if found := _label(component.components, value):
-            return found
-    return ""
+def _attachments(said: Payload) -> tuple[Attachment, ...]:
+    found = [Attachment("sticker", sticker["id"], sticker["name"]) for sticker in said.get("sticker_items", ())]
+    for file in said["attachments"]:
+        mime = file.get("content_type") or ""
+        family = mime.partition("/")[0]
+        kind = family if family in ("image", "audio", "video") else "file"
+        found.append(Attachment(kind, file["url"], file["filename"], mime, file["size"], file.get("description") or ""))
+    return tuple(found)

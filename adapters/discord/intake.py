@@ -1,57 +1,162 @@
-"""Takes in what happens room by room: in order within a room, rooms side by side, never more than can be held."""
+"""From the gateway to the inbox: every event in its room's order, and what was missed from the room's history."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
-Job = Callable[[], Awaitable[None]]
+from discord.utils import time_snowflake
+
+from adapters.discord.client import GatewayClient
+from adapters.discord.inbound import MALFORMED, Payload, Places, to_event
+from core.adapter import Wiring
+from core.errors import IntakeError, Throttled, Unavailable, Unconfirmed, Undeliverable
+from core.events import AnyEvent, Command, Press
 
 log = logging.getLogger(__name__)
 
+Job = Callable[[], Awaitable[None]]
+
+HISTORY = timedelta(days=1)
+"""How far back is read after a gap."""
+ROOMS = 500
+"""Rooms looked into after a gap, the liveliest first."""
+
 
 class Intake:
-    """discord.py would run every handler in a task of its own, in any order and without bound."""
-
-    def __init__(self, room_limit: int = 1000, limit: int = 20_000) -> None:
-        self._room_limit = room_limit
-        self._limit = limit
-        self._held = 0
+    def __init__(
+        self, wiring: Wiring, here: Places, client: GatewayClient, acknowledge: Callable[[Payload], None]
+    ) -> None:
+        self.ready = asyncio.Event()
+        self.limit = 10_000
+        """Events that may wait for the inbox."""
+        self.is_overrun = False
+        """More had to wait: nothing is taken any more, so that the next session finds the rest in the history."""
+        self._wiring = wiring
+        self._here = here
+        self._client = client
+        self._acknowledge = acknowledge
+        self._waiting = 0
         self._rooms: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._seen: dict[str, str] = {}
+        """Room -> its last message that is durable."""
+        self._seen_before = 0
+        """The last message of all rooms before this session."""
+        self._fetching = asyncio.Semaphore(4)
 
-    def put(self, room: str, job: Job, *, force: bool = False) -> bool:
-        """Do this after all else of the room; False when too much waits already."""
-        queue = self._rooms.get(room)
-        if not force and (self._held >= self._limit or (queue is not None and len(queue) >= self._room_limit)):
-            return False
-        self._held += 1
-        if queue is not None:
-            queue.append(job)
-            return True
-        self._rooms[room] = queue = deque([job])
-        task = asyncio.create_task(self._work(room, queue))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return True
+    async def open(self) -> None:
+        """Find out how far was read before, and listen. Raises StoreError."""
+        self._seen.update(await self._wiring.cursors.read())
+        self._client.tell(self._take)
 
-    async def close(self, grace: float) -> None:
-        """Give what waits `grace` seconds to go through, then let go of it."""
+    async def close(self) -> None:
+        """Give what waits a moment to go through, then let go of it."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+            await asyncio.wait(self._tasks, timeout=2.0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, room: str, queue: deque[Job]) -> None:
+    def _take(self, name: str, data: Any) -> None:
+        """One dispatch of the gateway."""
+        if event := self._read(name, data):
+            self._queue(data.get("channel_id", event.address.room), partial(self._accept, event, data))
+
+    def _read(self, name: str, data: Any) -> AnyEvent | None:
         try:
-            while queue:
-                try:
-                    await queue[0]()
-                except Exception:
-                    log.exception("an event of room %s was given up", room)
-                queue.popleft()
-                self._held -= 1
-        finally:
-            self._held -= len(queue)
-            del self._rooms[room]
+            event = to_event(name, data, self._here, self._client.delivery)
+            self._here.learn(name, data)
+            if name == "READY":
+                self._look_back()
+            if name == "GUILD_CREATE":
+                self._look_around([*data.get("channels", ()), *data.get("threads", ())])
+        except MALFORMED as error:
+            log.warning("channel %s: an odd %s was left out: %r", self._here.channel, name, error)
+            return None
+        return event
+
+    def _queue(self, room: str, job: Job) -> None:
+        """Do this after all else of the room; discord.py would let handlers run in any order and without bound."""
+        self.is_overrun = self.is_overrun or self._waiting >= self.limit
+        if self.is_overrun:
+            return
+        self._waiting += 1
+        if room in self._rooms:
+            self._rooms[room].append(job)
+            return
+        self._rooms[room] = deque([job])
+        task = asyncio.create_task(self._work(room))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, room: str) -> None:
+        jobs = self._rooms[room]
+        while jobs:
+            try:
+                await jobs[0]()
+            except Exception:
+                log.exception("channel %s: an event of room %s was given up", self._here.channel, room)
+            jobs.popleft()
+            self._waiting -= 1
+        del self._rooms[room]
+
+    async def _accept(self, event: AnyEvent, data: Payload) -> None:
+        """Until it is durable: what comes later in the room waits behind it."""
+        while True:
+            try:
+                await self._wiring.inbox(event)
+                break
+            except IntakeError as error:
+                log.warning("channel %s: an event waits: %s", self._here.channel, error)
+                await asyncio.sleep(min(error.retry_after, 10.0))
+        if event.cursor is not None:
+            self._seen[event.cursor.name] = event.cursor.value
+        if isinstance(event, Command | Press):
+            self._acknowledge(data)
+
+    # after a gap
+
+    def _look_back(self) -> None:
+        """A new session: what was said since the last one goes before all that comes now."""
+        self._seen_before = max(map(int, self._seen.values()), default=0)
+        liveliest = sorted(self._seen, key=lambda room: int(self._seen[room]), reverse=True)
+        for room in liveliest[:ROOMS]:
+            self._queue(room, partial(self._catch_up, room))
+        self.ready.set()
+
+    def _look_around(self, rooms: list[Payload]) -> None:
+        """Those that were first spoken in during the gap."""
+        for room in rooms:
+            is_new = room["id"] not in self._seen and int(room.get("last_message_id") or 0) > self._seen_before
+            if self._seen_before and is_new:
+                self._queue(room["id"], partial(self._catch_up, room["id"]))
+
+    async def _catch_up(self, room: str) -> None:
+        since = max(int(self._seen.get(room, self._seen_before)), time_snowflake(datetime.now(UTC) - HISTORY))
+        try:
+            while page := await self._fetch(room, "/messages", {"limit": "100", "after": str(since)}):
+                place = await self._fetch(room)
+                for message in sorted(page, key=lambda message: int(message["id"])):
+                    # The history leaves out what the gateway tells of the place.
+                    told = message | {"guild_id": place.get("guild_id"), "channel_type": place["type"]}
+                    if event := self._read("MESSAGE_CREATE", told):
+                        await self._accept(event, told)
+                    since = int(message["id"])
+        except Undeliverable as error:
+            log.info("channel %s: the history of room %s cannot be read: %s", self._here.channel, room, error)
+
+    async def _fetch(self, room: str, what: str = "", params: dict[str, str] | None = None) -> Any:
+        """A GET that waits out throttling and faults. Raises Undeliverable."""
+        path = "/channels/{channel_id}" + what
+        while True:
+            try:
+                async with self._fetching:
+                    return await self._client.call("GET", path, params=params, channel_id=room)
+            except Throttled as error:
+                await asyncio.sleep(error.retry_after)
+            except (Unavailable, Unconfirmed):
+                await asyncio.sleep(2.0)

@@ -1,8 +1,19 @@
-"""Markdown -> Discord's own Markdown: no tables, three levels of headings, and nothing that notifies anybody."""
+"""Answers -> Discord's own Markdown and request bodies: nothing in them notifies anybody. Pure.
+
+https://docs.discord.com/developers/resources/message#create-message
+"""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
+from core.adapter import CommandSpec
+from core.events import Choice, Part
 from core.markdown import Renderer
+
+Body = dict[str, Any]
+
+_SUPPRESS_EMBEDS = 1 << 2
 
 _SPECIAL = re.compile(r"([\\*_~`|\[\]<])|(?m:^(\s*)([#>+-]))")
 _URL = re.compile(r"(https?://[^\s<>]+)")
@@ -62,6 +73,48 @@ class DiscordRenderer(Renderer):
     def item(self, inner: str, marker: str) -> str:
         sign = "-" if marker == "•" else marker
         return f"{sign} " + inner.replace("\n", "\n" + " " * (len(sign) + 1))
+
+
+render = DiscordRenderer().render
+
+
+def message(part: Part) -> Body:
+    """What a message and an edit of it have in common."""
+    return {
+        "content": render(part.text),
+        "components": _buttons(part.choices),
+        "flags": _SUPPRESS_EMBEDS,
+        "allowed_mentions": {"parse": [], "replied_user": False},
+    }
+
+
+def quoting(message_id: str) -> Body:
+    return {"message_reference": {"message_id": message_id, "fail_if_not_exists": False}}
+
+
+def command(spec: CommandSpec) -> Body:
+    """https://docs.discord.com/developers/interactions/application-commands#application-command-object"""
+    body: Body = {"name": spec.name, "description": spec.summary[:100] or spec.name}
+    if spec.argument:
+        name = re.sub(r"[^\w-]", "_", spec.argument.lower())[:32]
+        body["options"] = [{"type": 3, "name": name, "description": spec.argument[:100]}]
+    return body
+
+
+def essence(commands: Sequence[Body]) -> list[tuple[str, ...]]:
+    """What the commands say, to compare; ids, versions and defaults are Discord's own."""
+    return sorted(
+        (one["name"], one["description"], *(option["name"] for option in one.get("options", ()))) for one in commands
+    )
+
+
+def _buttons(choices: Sequence[Choice]) -> list[Body]:
+    """Rows of five: https://docs.discord.com/developers/components/reference#action-row"""
+    buttons = [
+        {"type": 2, "style": 2, "label": choice.label[:80] or "…", "custom_id": choice.value[:100]}
+        for choice in choices[:25]
+    ]
+    return [{"type": 1, "components": buttons[row : row + 5]} for row in range(0, len(buttons), 5)]
 
 
 def _escape(literal: str) -> str:

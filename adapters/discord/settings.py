@@ -18,8 +18,6 @@ class DiscordSettings(Settings):
     """Where its gateway is (`wss://…`); empty: the API is asked."""
     reply: Literal["reference", "thread"] = "reference"
     """How a mention in a server is answered: by a message that quotes it | in a new thread under it."""
-    member_events: bool = False
-    """Hear of everybody who joins a server; needs the privileged Server Members Intent."""
 
     environment: ClassVar[Mapping[str, str]] = {"bot_token": "DISCORD_BOT_TOKEN"}
 

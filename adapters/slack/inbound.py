@@ -74,7 +74,8 @@ def to_event(channel: str, payload: Payload, me: Me) -> AnyEvent | None:
     try:
         match payload:
             case {"type": "event_callback", "team_id": str(team), "event_id": str(uid), "event": dict(event)}:
-                return _happened(_Delivery(channel, team, uid, float(_string(event, "event_ts")), me), event)
+                at = float(_string(event, "event_ts") or _string(event, "ts") or 0)
+                return _happened(_Delivery(channel, team, uid, at, me), event)
             case {
                 "type": "block_actions",
                 "team": {"id": str(team)},

@@ -95,7 +95,7 @@ class Delivery:
                 if self._in_doubt and adapter.capabilities.can_find:
                     found = await adapter.find(to, part, key, self.staged.time)
                     if found is not None:
-                        return found
+                        return await self._renew(found, part)
                 sent = await self._gate.send(to, lambda: adapter.send(to, part, key))
                 self._in_doubt = False
                 return sent
@@ -105,6 +105,12 @@ class Delivery:
                     raise
                 await asyncio.sleep(2**attempt / 4)
         raise SendError("no try was made")
+
+    async def _renew(self, found: Sent, part: Part) -> Sent:
+        """What was sent before a crash may have been a draft of this."""
+        if self.adapter.capabilities.can_edit:
+            await self._gate.send(found.to, lambda: self.adapter.edit(found, part))
+        return found
 
     async def _edit(self, number: int, part: Part) -> Sent:
         """The same message, or a new one where the old cannot be edited (any more)."""

@@ -218,8 +218,6 @@ class Gateway:
 
     def _wants(self, session: Session, name: str, data: Json) -> bool:
         """https://docs.discord.com/developers/events/gateway#list-of-intents"""
-        if name == "GUILD_MEMBER_ADD":
-            return bool(session.intents & MEMBERS)
         kind = "MESSAGE_REACTION" if name.startswith("MESSAGE_REACTION") else name.partition("_")[0]
         needed = (_GUILD_INTENTS if "guild_id" in data else _DIRECT_INTENTS).get(kind)
         return needed is None or bool(session.intents & needed)

@@ -212,8 +212,10 @@ class Rest:
 
     def _asked(self, request: web.Request) -> Interaction:
         asked = self.world.interactions.get(request.match_info["token"])
-        if asked is None or not asked.answered or time.monotonic() - asked.asked_at > TOKEN_LIVES:
+        if asked is None or not asked.answered:
             raise Refused(404, 10015, "Unknown Webhook")
+        if time.monotonic() - asked.asked_at > TOKEN_LIVES:
+            raise Refused(401, 50027, "Invalid Webhook Token")
         return asked
 
     def _answered(self, request: web.Request) -> Posted:

@@ -17,7 +17,6 @@ from simulators.discord.world import (
     Json,
     World,
     show,
-    stamp,
 )
 from simulators.stage import Seen, Simulator
 
@@ -135,9 +134,7 @@ class DiscordSimulator(Simulator):
         await self._told(message)
 
     async def join(self, user: str = "43") -> Seen:
-        """Somebody joins the guild: the greeting in its system channel, and the privileged event."""
-        member = {"user": self.world.user(user), "roles": [], "joined_at": stamp(), "deaf": False, "mute": False}
-        self.gateway.dispatch("GUILD_MEMBER_ADD", member | {"guild_id": GUILD, "flags": 0})
+        """Somebody joins the guild, which greets them in its system channel."""
         posted = self.world.post(TEXT_CHANNEL, user, {}, kind=7)
         posted.seen.text = f"{posted.seen.name} joined"
         posted.seen.html = show(posted.seen.text)

@@ -192,6 +192,14 @@ MISTAKES = {
         "bots: {my bot: {use: echo}}\n",
         "hub.yaml:1:8 bots.my bot: a name is made of letters, digits, - and _, at most 64",
     ),
+    "a fallback that is not there": (
+        "models:\n  main: {name: m, fallback: [bakup]}\n  backup: {name: b}\n",
+        "hub.yaml:2:30 models.main.fallback[0]: 'bakup' is none of backup, main, did you mean 'backup'?",
+    ),
+    "a wrong key deep in a model": (
+        "models:\n  main: {name: m, limits: {first_tokn: 3}}\n",
+        "hub.yaml:2:28 models.main.limits.first_tokn: there is no such key, did you mean 'first_token'?",
+    ),
     "a bot where there are none": (
         "channels:\n  desk: {platform: console}\n",
         "hub.yaml:2:3 channels.desk.bot: there is no bot 'assistant'",

@@ -49,7 +49,8 @@ def test_the_shipped_file_loads_with_no_keys_at_all_and_all_channels_wait_for_th
     config = load(ROOT / "config/hub.yaml", settings_types(), real_bots(), {})
     assert list(config.channels) == ["team-slack", "support-whatsapp", "community-telegram", "community-discord"]
     assert all(channel.enabled == "auto" and channel.missing() for channel in config.channels.values())
-    assert config.bots.keys() == {"assistant", "echo"}
+    assert config.bots.keys() == {"assistant", "guide", "echo"}
+    assert not any(model.is_usable for model in config.models.values())
     assert config.secrets() == set()
 
 

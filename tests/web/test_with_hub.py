@@ -28,7 +28,7 @@ async def say(pane, text):
     await pane.locator(".talk.room textarea").press("Enter")
 
 
-async def test_all_four_panes_answer_a_question_in_place(page, hub):
+async def test_all_four_panes_answer_a_question_in_place(hub, page):
     await page.goto(f"{hub.url}/playground")
     slack, whatsapp, telegram, discord = [
         page.locator(f".pane.{name}") for name in ("slack", "whatsapp", "telegram", "discord")
@@ -47,7 +47,7 @@ async def test_all_four_panes_answer_a_question_in_place(page, hub):
         await expect(pane.locator(".message.bot").last).to_contain_text(re.compile("Source: .*slack.md"))
 
 
-async def test_buttons_numbers_and_commands_work_where_each_is_native(page, hub):
+async def test_buttons_numbers_and_commands_work_where_each_is_native(hub, page):
     await page.goto(f"{hub.url}/playground")
     telegram, whatsapp, discord = [page.locator(f".pane.{name}") for name in ("telegram", "whatsapp", "discord")]
     await say(telegram, QUESTION)

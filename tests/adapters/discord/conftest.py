@@ -75,7 +75,7 @@ class Hub:
         """Another adapter over the same inbox: what a restart makes."""
         keys = self.discord.settings() | settings
         adapter = DiscordAdapter(DiscordSettings.model_validate(keys), self.wiring)
-        adapter.identify_every = 0.0
+        adapter.client.identify_every = 0.0
         return replace(self, adapter=adapter)
 
 

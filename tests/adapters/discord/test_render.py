@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.discord.outbound import message, render
+from adapters.discord.render import message, render
 from core.events import Choice, Part
 
 LIVE = re.compile(r"@everyone|@here|<@[!&]?\d+>|<#\d+>")
@@ -59,11 +59,13 @@ _words = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_words | st.text(max_size=4), max_size=12).map("".join))
 def test_no_text_whatever_makes_a_live_mention_or_an_error(markdown):
     assert not LIVE.search(render(markdown))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="`ab\n", max_size=30))
 def test_code_cannot_break_out_of_its_fence(literal):
     inner = render("~~~~~\n" + literal.replace("~", "") + "\n~~~~~").removeprefix("```").removesuffix("```")

@@ -132,6 +132,12 @@ async def test_a_draft_that_was_shown_before_a_crash_is_taken_up_and_not_repeate
     assert adapter.texts == ["Good day"]
 
 
+async def test_a_draft_that_is_found_after_a_crash_is_brought_up_to_date(adapter, delivery):
+    await delivery(Store(dies_at=2)).show(parts("Hel"))  # the save that would have told of it was lost
+    await delivery(staged=Staged(TO, 1000.0), resumed=True).finish(parts("Hello"))
+    assert adapter.texts == ["Hello"]
+
+
 async def test_a_message_that_is_not_needed_after_all_shows_that(adapter, delivery):
     it = delivery()
     await it.draft(parts("a", "b"))

@@ -1,0 +1,1 @@
+"""What of a conversation goes into the model's context window: estimate, choose, summarise. Pure."""

@@ -1,0 +1,1 @@
+"""The language model: one port, a client for every compatible server, a chain of fallbacks, tools."""

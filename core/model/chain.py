@@ -1,0 +1,142 @@
+"""A model and those that answer in its place: retries, then the next, and never twice the same beginning."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from core.model.errors import (
+    BrokenStream,
+    ModelError,
+    ModelRefused,
+    ModelThrottled,
+    ModelUnavailable,
+)
+from core.model.link import Busy, Link
+from core.model.port import ChatMessage, Piece, ToolSpec
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often and how soon the same model is asked again. Seconds."""
+
+    times: int = 2
+    first: float = 0.5
+    """The pause before the first retry; doubled before each further one, with up to a quarter taken off by chance."""
+    longest: float = 5.0
+    """A model that asks us to wait longer than this is passed over."""
+    within: float = 10.0
+    """No retry begins so long after the first try began: by then the next model is the better hope."""
+
+
+class Chain:
+    """Models in the order in which they are asked. Itself a model."""
+
+    def __init__(
+        self,
+        links: Sequence[Link],
+        *,
+        retries: Retries = Retries(),
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._links = tuple(links)
+        self._retries = retries
+        self._now = now
+        self._sleep = sleep
+
+    @property
+    def name(self) -> str:
+        return self._links[0].model.name
+
+    @property
+    def context_tokens(self) -> int:
+        return self._links[0].model.context_tokens
+
+    def health(self) -> dict[str, dict[str, str | int]]:
+        """Each model's counters and breaker."""
+        return {link.model.name: link.health() for link in self._links}
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), max_tokens: int | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """As the port promises. Until the first piece another model may be tried; later errors go to the caller.
+
+        Raises ModelUnavailable with the reason of each when none can, and ModelRefused when the request is at fault."""
+        failures: list[tuple[Link, ModelError]] = []
+        for link in self._links:
+            if _in_vain(link, failures):
+                continue
+            began, tries = self._now(), 0
+            while True:
+                begun = False
+                try:
+                    async with aclosing(link.stream(messages, tools=tools, max_tokens=max_tokens)) as pieces:
+                        async for piece in pieces:
+                            begun = True
+                            yield piece
+                except ModelError as error:
+                    if begun or (isinstance(error, ModelRefused) and not _is_too_long(error)):
+                        raise
+                    failure = error
+                else:
+                    _answered(link, failures)
+                    return
+                pause = self._pause(failure, tries, self._now() - began)
+                if pause is None:
+                    break
+                tries += 1
+                await self._sleep(pause)
+            failures.append((link, failure))
+        raise _verdict(failures)
+
+    def _pause(self, error: ModelError, tries: int, elapsed: float) -> float | None:
+        """Seconds until this model is asked again; None: the next one's turn."""
+        if isinstance(error, Busy) or not isinstance(error, ModelThrottled | ModelUnavailable | BrokenStream):
+            return None
+        asked = None if isinstance(error, BrokenStream) else error.retry_after
+        backoff = self._retries.first * 2**tries
+        # The rest is counted from the moment it was asked for, so a little more than that is in time.
+        pause = backoff * random.uniform(0.75, 1) if asked is None else asked * random.uniform(1.01, 1.1) + 0.01
+        if tries >= self._retries.times or pause > self._retries.longest or elapsed + pause > self._retries.within:
+            return None
+        return pause
+
+
+def _in_vain(link: Link, failures: Sequence[tuple[Link, ModelError]]) -> bool:
+    """Whether this model holds no more than one for which the conversation was too long."""
+    return any(
+        isinstance(error, ModelRefused) and link.model.context_tokens <= other.model.context_tokens
+        for other, error in failures
+    )
+
+
+def _is_too_long(error: ModelRefused) -> bool:
+    return error.code == "context_length_exceeded"
+
+
+def _answered(link: Link, failures: Sequence[tuple[Link, ModelError]]) -> None:
+    if not failures:
+        log.debug("model answered", model=link.model.name)
+        return
+    link.counters.stood_in += 1
+    log.warning("a fallback answered", model=link.model.name, instead_of=_reasons(failures))
+
+
+def _verdict(failures: Sequence[tuple[Link, ModelError]]) -> ModelError:
+    errors = [error for _, error in failures]
+    refused = next((error for error in errors if isinstance(error, ModelRefused)), None)
+    if refused and all(isinstance(error, ModelRefused) for error in errors):
+        return refused
+    waits = [error.retry_after for error in errors if isinstance(error, ModelThrottled | ModelUnavailable)]
+    return ModelUnavailable(_reasons(failures), min((wait for wait in waits if wait is not None), default=None))
+
+
+def _reasons(failures: Sequence[tuple[Link, ModelError]]) -> str:
+    return "; ".join(f"{link.model.name}: {error}" for link, error in failures)
