@@ -11,15 +11,16 @@ from pydantic import Field
 from bots.knowledge import Bot as KnowledgeBot
 from bots.knowledge import KnowledgeSettings
 from core import bot as port
+from core.context.calibration import Calibration
 from core.context.entry import Entry
 from core.context.settings import ContextSettings
-from core.context.tokens import estimate
+from core.context.tokens import measure_prompt
 from core.context.window import fit
 from core.errors import HubError
 from core.events import Part
 from core.language.sentences import Sentence, say
 from core.model.errors import BrokenStream, ModelError
-from core.model.port import ChatMessage, Model, TextPiece
+from core.model.port import ChatMessage, End, Model, TextPiece
 from core.persona.consistency import check, repair_hint
 from core.persona.prompt import prompt
 from core.persona.tone import adjust
@@ -51,6 +52,8 @@ class Bot(port.Bot[AssistantSettings]):
 
     def __init__(self, settings: AssistantSettings, resources: port.Resources | None = None) -> None:
         super().__init__(settings, resources or port.Resources())
+        self.calibration = Calibration()
+        """How the model counts tokens, as far as its server has told since the bot was started."""
         self._secret = secrets.token_hex(16)
         self._model: Model | None = self.resources.models.get(settings.model)
         self._personality = self.resources.personalities[settings.personality]
@@ -127,6 +130,8 @@ class Bot(port.Bot[AssistantSettings]):
             try:
                 async with aclosing(model.stream(messages)) as pieces:
                     async for piece in pieces:
+                        if isinstance(piece, End):
+                            self._learn(messages, piece)
                         if not isinstance(piece, TextPiece):
                             continue
                         heard.append(piece.text)
@@ -151,6 +156,11 @@ class Bot(port.Bot[AssistantSettings]):
                 heard.clear()
                 yield port.Restart()
 
+    def _learn(self, messages: Sequence[ChatMessage], end: End) -> None:
+        if not end.estimated:
+            units = measure_prompt([message.text for message in messages])
+            self.calibration = self.calibration.observe(units, end.prompt_tokens)
+
     async def _messages(self, turn: port.Turn, language: str, mark: str) -> list[ChatMessage]:
         """What the model is told: who it is, what the documents say, what was said before, and the question."""
         system = prompt(
@@ -172,7 +182,7 @@ class Bot(port.Bot[AssistantSettings]):
         ]
         newest = Entry("user", checked(turn.text).text, "" if turn.direct else turn.user.name)
         context = self.settings.context
-        window = fit(system, history, newest, context.budget, context, count=estimate)
+        window = fit(system, history, newest, context.budget, context, count=self.calibration.count)
         told = [_labelled(entry) for entry in (*window.history, window.newest)]
         return [ChatMessage("system", window.system), *told]
 

@@ -17,7 +17,7 @@ ADA = Personality(name="Ada", role="a helper", tone="friendly", introduction="He
 STRICT = Personality(
     name="Ada", role="a helper", constraints=[{"text": "No promises.", "forbid": ["promise"]}], repair=True
 )
-LIMITS = ModelLimits(connect=1, first_token=0.2, gap=0.2, total=2)
+LIMITS = ModelLimits(connect=2, first_token=1, gap=1, total=5)
 
 
 @pytest.fixture
@@ -181,6 +181,13 @@ async def test_cancelling_the_turn_closes_the_stream_at_the_server(server, assis
     async with asyncio.timeout(2):
         await exchange.ended.wait()
     assert exchange.left
+
+
+async def test_token_estimates_learn_from_what_the_provider_counted(server, assistant):
+    bot = await assistant()
+    before = bot.calibration
+    await read(bot, turn("The provider knows what this costs."))
+    assert bot.calibration != before
 
 
 async def test_a_long_history_never_breaks_the_budget(server, assistant):

@@ -1,0 +1,84 @@
+"""A model's answer on its way over the running hub: shown growing, in one message, soon after the first word."""
+
+import asyncio
+import time
+
+import pytest
+
+from simulators.discord import DiscordSimulator
+from simulators.openai import OpenAISimulator, Script
+from simulators.slack import SlackSimulator
+from simulators.telegram import TelegramSimulator
+from simulators.twilio import TwilioSimulator
+
+STORY = "Once upon a time there was a hub that answered everybody where they were."
+PERSONALITY = {"name": "Ada", "role": "a helper", "tone": "casual"}
+
+
+@pytest.fixture
+async def model():
+    async with OpenAISimulator() as model:
+        model.manner.pace = 0.12
+        yield model
+
+
+@pytest.fixture
+async def stages():
+    async with (
+        SlackSimulator() as slack,
+        DiscordSimulator() as discord,
+        TelegramSimulator() as telegram,
+        TwilioSimulator() as twilio,
+    ):
+        yield {"slack": slack, "discord": discord, "telegram": telegram, "whatsapp": twilio}
+
+
+@pytest.fixture
+async def hub(hub_process, stages, model):
+    channels = {name: {"enabled": True, **stage.settings()} for name, stage in stages.items()}
+    bot = {"use": "assistant", "model": "default", "personality": "ada"}
+    hub = hub_process(channels, bot=bot)
+    hub.document["models"] = {"default": {"base_url": model.url, "api_key": model.api_key, "name": "played"}}
+    hub.document["personalities"] = {"ada": PERSONALITY}
+    stages["whatsapp"].webhook_url = f"{hub.url}/webhooks/whatsapp"
+    await hub.start()
+    for name in stages:
+        await hub.until(name, "running")
+    return hub
+
+
+@pytest.mark.parametrize("platform", ["slack", "telegram", "discord"])
+async def test_the_answer_grows_in_one_message_where_the_platform_can_edit(hub, stages, model, platform, capsys):
+    stage = stages[platform]
+    model.script.append(Script(STORY))
+    said = await stage.say("tell me a story")
+    exchange = await model.request(1)
+    while not exchange.tokens:
+        await asyncio.sleep(0.001)
+    began = time.monotonic()
+    shown = await stage.answer_to(said)
+    waited = time.monotonic() - began
+    assert shown.text != STORY
+    assert STORY.startswith(shown.text.rstrip())
+    await stage.wait_for(lambda m: m.is_bot and m.text == STORY)
+    answers = [m for m in stage.messages if m.is_bot]
+    assert [m.text for m in answers] == [STORY]
+    assert answers[0].edited
+    with capsys.disabled():
+        print(f"\n{platform}: first words shown {waited * 1000:.0f} ms after the model's first token")
+
+
+async def test_the_answer_comes_whole_where_nothing_can_be_edited(hub, stages, model):
+    model.script.append(Script(STORY))
+    said = await stages["whatsapp"].say("tell me a story")
+    assert (await stages["whatsapp"].answer_to(said)).text == STORY
+
+
+async def test_three_messages_at_once_are_answered_in_order_and_none_is_lost_from_the_history(hub, stages, model):
+    model.manner.pace = 0.0
+    for number in range(3):
+        await stages["telegram"].say(f"question {number}")
+    await stages["telegram"].wait_for(lambda m: m.is_bot and m.text == "question 2")
+    assert [m.text for m in stages["telegram"].messages if m.is_bot] == [f"question {n}" for n in range(3)]
+    told = [message["content"] for message in (await model.request(3)).body["messages"][1:]]
+    assert told == ["question 0", "question 0", "question 1", "question 1", "question 2"]
