@@ -131,8 +131,9 @@ class Application:
             await self._listen(stack)
             self._extra.listening(self.url)
             worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
-            self._models = await Models(self.config.models).__aenter__()
-            stack.push_async_callback(self._close_models)
+            self._models = Models(self.config.models)
+            await self._models.open()
+            stack.push_async_callback(lambda: self._models.close())
             tasks = [asyncio.create_task(worker.run(), name="worker"), asyncio.create_task(spool.run(), name="spool")]
             try:
                 self._bots = await self._made_bots(self.config, self._models)
@@ -158,7 +159,10 @@ class Application:
         is_new = config.models != self.config.models or config.personalities != self.config.personalities
         if is_new:
             changed_bots |= set(config.bots)
-        models = await Models(config.models).__aenter__() if config.models != self.config.models else self._models
+        models = self._models
+        if config.models != self.config.models:
+            models = Models(config.models)
+            await models.open()
         fresh = await self._made_bots(config, models, keep=set(self._bots) - changed_bots)
         kept = {name for name, step in changes.items() if step == "keep"}
         affected = [
@@ -180,8 +184,8 @@ class Application:
         for bot in old.values():
             await bot.stop()
         if models is not self._models:
-            await self._models.__aexit__(None, None, None)
-            self._models = models
+            old_models, self._models = self._models, models
+            await old_models.close()
         self.rejected = []
         return changes
 
@@ -236,9 +240,6 @@ class Application:
 
     def _build(self, settings: Settings, wiring: Wiring) -> Adapter[Any]:
         return self.parts.adapter_type(settings.platform)(settings, wiring)
-
-    async def _close_models(self) -> None:
-        await self._models.__aexit__(None, None, None)
 
     async def _made_bots(
         self, config: Configuration, models: Models, keep: Collection[str] = ()

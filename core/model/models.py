@@ -21,19 +21,27 @@ class Models:
         self._links: dict[str, Link] = {}
         self._open = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """Make the clients; nothing is asked of the servers yet."""
         if self._settings:
             from core.model.client import OpenAIModel  # half a second and 40 MB: only where a model is configured
 
             for name, settings in self._settings.items():
                 model = await self._open.enter_async_context(OpenAIModel(name, settings))
                 self._links[name] = Link(model, concurrency=settings.concurrency)
+
+    async def close(self) -> None:
+        """Close all connections; what is still asked then ends as unavailable."""
+        await self._open.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._open.aclose()
+        await self.close()
 
     def chains(self) -> dict[str, Chain]:
         """Each model that can be asked, with those of its fallbacks that can."""

@@ -33,7 +33,8 @@ async def assistant(server):
 
     async def make(personality=ADA, **keys):
         model = ModelSettings(base_url=server.url, api_key=server.api_key, name="played", limits=LIMITS)
-        models = await Models({"default": model}, retries=Retries(times=0)).__aenter__()
+        models = Models({"default": model}, retries=Retries(times=0))
+        await models.open()
         opened.append(models)
         resources = Resources({"default": models.chain("default")}, {"ada": personality})
         bot = Bot(AssistantSettings(use="assistant", personality="ada", **keys), resources)
@@ -42,7 +43,7 @@ async def assistant(server):
 
     yield make
     for models in opened:
-        await models.__aexit__(None, None, None)
+        await models.close()
 
 
 def turn(text="hello", history=(), direct=True, **user):
