@@ -5,16 +5,18 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import adapters
 import bots
 from core import cli
 from core.adapter import Adapter, Settings
-from core.application import Configuration, Extra, Parts
 from core.bot import BotSettings
 from core.cli.program import Program
 from core.errors import ConfigError
+from core.parts import Configuration, Extra, Parts
 
 if TYPE_CHECKING:
     from config.schema import Config
@@ -28,7 +30,13 @@ def load(path: Path, host: str | None = None, port: int | None = None) -> "Confi
 
     found = load(path, adapters.settings_types(), bot_settings(), environment(Path(__file__).parent, os.environ))
     told = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    return replace(found, hub=found.hub.model_copy(update=told)) if told else found
+    if not told:
+        return found
+    try:
+        hub = type(found.hub).model_validate({**found.hub.model_dump(exclude_unset=True), **told})
+    except ValueError as error:
+        raise ConfigError([f"--port {port}: expected 0 to 65535"]) from error
+    return replace(found, hub=hub)
 
 
 def bot_settings() -> dict[str, type[BotSettings]]:
@@ -88,7 +96,8 @@ async def bench(users: int, each: int) -> None:
 async def playground(config: Configuration) -> AsyncIterator[Extra]:
     """All platforms on one page, played by the simulators; only where nobody else can reach it, unless told."""
     wanted = cast("Config", config).hub.playground
-    if not config.bots or not (config.hub.host in LOOPBACK if wanted == "auto" else wanted):
+    alone = config.hub.host in LOOPBACK and urlsplit(config.public_url).hostname in LOOPBACK
+    if not config.bots or not (alone if wanted == "auto" else wanted):
         yield Extra()
         return
     from simulators.discord import DiscordSimulator
@@ -98,7 +107,12 @@ async def playground(config: Configuration) -> AsyncIterator[Extra]:
     from simulators.twilio import TwilioSimulator
     from web.playground import Playground
 
-    slack, whatsapp, telegram, discord = SlackSimulator(), TwilioSimulator(), TelegramSimulator(), DiscordSimulator()
+    slack, whatsapp, telegram, discord = (
+        SlackSimulator(),
+        TwilioSimulator(auth_token=token_hex(16)),
+        TelegramSimulator(),
+        DiscordSimulator(),
+    )
     stages: dict[str, Simulator] = {each.platform: each for each in (slack, whatsapp, telegram, discord)}
     async with contextlib.AsyncExitStack() as stack:
         for stage in stages.values():

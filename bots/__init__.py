@@ -5,6 +5,7 @@ import pkgutil
 from typing import Any
 
 from core.bot import Bot
+from core.errors import ConfigError
 
 
 def names() -> list[str]:
@@ -13,6 +14,10 @@ def names() -> list[str]:
 
 
 def bot_type(name: str) -> type[Bot[Any]]:
-    """The class of the bot in `bots/<name>.py`."""
-    bot: type[Bot[Any]] = importlib.import_module(f"bots.{name}").Bot
+    """The class of the bot in `bots/<name>.py`. Raises ConfigError where the file is broken."""
+    try:
+        bot: type[Bot[Any]] = importlib.import_module(f"bots.{name}").Bot
+    except Exception as error:
+        # Whatever is wrong with the file, the admin is told in one line where to look.
+        raise ConfigError([f"bots/{name}.py: {type(error).__name__}: {error}"]) from error
     return bot

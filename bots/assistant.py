@@ -71,8 +71,13 @@ class Bot(port.Bot[AssistantSettings]):
                 yield piece
             return
         try:
-            async for piece in self._with_model(self._model, turn, language):
-                yield piece
+            if self.settings.links is None:
+                async for piece in self._with_model(self._model, turn, language):
+                    yield piece
+            else:  # no link may be seen before it was looked at
+                held: list[str | Part | port.Restart] = [p async for p in self._with_model(self._model, turn, language)]
+                for piece in held:
+                    yield piece
         except ModelError as error:
             await log.awarning("no model answered", reference=turn.reference, error=str(error))
             turn.off_record()

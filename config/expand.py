@@ -20,7 +20,7 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
             return "${"
         variable = _BODY.fullmatch(match["body"])
         if variable is None or not match[0].endswith("}"):
-            faults.append(f"'{match[0]}' is no variable: write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?message}}")
+            faults.append("this is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}")
             return ""
         name, how, word = variable["name"], variable["how"], variable["word"]
         value = environ.get(name, "")

@@ -23,7 +23,10 @@ _KINDS = {"channels": "platform", "bots": "use"}
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment, filled up from the file `.env` in the folder; what is set for real wins."""
-    from_file = dotenv_values(folder / ".env", interpolate=False)
+    try:
+        from_file = dotenv_values(folder / ".env", interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{folder / '.env'}: cannot be read: {error}"]) from error
     return {name: value for name, value in from_file.items() if value is not None} | dict(environ)
 
 

@@ -28,7 +28,8 @@ class HubSettings(BaseModel):
     public_url: str = ""
     """How the world reaches this hub, for webhooks and their signatures. Left empty: `http://127.0.0.1:<port>`."""
     playground: Literal["auto"] | bool = "auto"
-    """The page that plays all platforms. auto: while the hub listens on this machine alone | true | false"""
+    """The page that plays all platforms. auto: while nobody but this machine can reach the hub
+    (`host` and `public_url` are loopback) | true | false"""
     var: Path = Path("var")
     """The folder for what the hub keeps."""
     redis_url: SecretStr = SecretStr("")

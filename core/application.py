@@ -3,94 +3,32 @@
 import asyncio
 import contextlib
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+import re
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import structlog
 from aiohttp import web
-from pydantic import SecretStr
 
 from core import commands, server
 from core.adapter import Adapter, Settings, Wiring
-from core.bot import Bot, BotSettings, Resources
+from core.bot import Bot, Resources
 from core.engine.engine import Engine
 from core.engine.spool import SpooledInbox
 from core.engine.store import open_store
 from core.engine.worker import Worker
-from core.errors import HubError, StoreError
+from core.errors import ConfigError, HubError, StoreError
 from core.hub import Hub
+from core.identity import identity
 from core.model.models import Models
-from core.model.settings import ModelSettings
-from core.persona.settings import Personality
-from core.plan import Step, digests, steps
+from core.parts import Configuration, Extra, Parts
+from core.plan import Step, bot_digest, digests, steps
 from core.supervisor import Channel, Pace, Supervisor
 
 log = structlog.get_logger(__name__)
-
-
-class HubSettings(Protocol):
-    """The keys under `hub:`."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def var(self) -> Path: ...
-    @property
-    def redis_url(self) -> SecretStr: ...
-    @property
-    def log_level(self) -> str: ...
-    @property
-    def drain(self) -> float: ...
-
-
-class Configuration(Protocol):
-    """A valid configuration, typed."""
-
-    @property
-    def hub(self) -> HubSettings: ...
-    @property
-    def channels(self) -> Mapping[str, Settings]: ...
-    @property
-    def bots(self) -> Mapping[str, BotSettings]: ...
-    @property
-    def models(self) -> Mapping[str, ModelSettings]: ...
-    @property
-    def personalities(self) -> Mapping[str, Personality]: ...
-    @property
-    def public_url(self) -> str: ...
-    def secrets(self) -> set[str]:
-        """Every secret value in it, for the logs to hide."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """Channels and pages that do not come from the YAML file."""
-
-    channels: Mapping[str, Settings] = field(default_factory=dict)
-    mount: Callable[[web.Application], None] = lambda _: None
-    """Adds the pages to the web application."""
-    listening: Callable[[str], None] = lambda _: None
-    """Told the hub's address once it listens."""
-    pages: Mapping[str, str] = field(default_factory=dict)
-    """Title -> path of what a person may want to open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What stands on the core: handed in, so that the core knows none of it."""
-
-    adapter_type: Callable[[str], type[Adapter[Any]]]
-    bot_type: Callable[[str], type[Bot[Any]]]
-    playground: Callable[[Configuration], AbstractAsyncContextManager[Extra]]
 
 
 class Application:
@@ -106,7 +44,12 @@ class Application:
         """Where the hub listens."""
         self.rejected: list[str] = []
         """Faults of the last edit of the configuration, while it is not in force."""
+        self.over = asyncio.Event()
+        """Set when the hub is to end: by who runs it, or because a part of it broke."""
+        self.broken = ""
+        """What broke, without which no event can be answered."""
         self._extra = Extra()
+        self._retiring: set[asyncio.Task[None]] = set()
         self._bots: dict[str, Bot[Any]] = {}
         self._draining = False
 
@@ -135,6 +78,8 @@ class Application:
             await self._models.open()
             stack.push_async_callback(lambda: self._models.close())
             tasks = [asyncio.create_task(worker.run(), name="worker"), asyncio.create_task(spool.run(), name="spool")]
+            for task in tasks:
+                task.add_done_callback(self._ended)
             try:
                 self._bots = await self._made_bots(self.config, self._models)
                 self.supervisor.start(map(self._channel, self._all_channels(self.config).items()))
@@ -143,8 +88,8 @@ class Application:
                 self._draining = True
                 await worker.drain(hub_settings.drain)
                 await self.supervisor.stop()
-                for bot in self._bots.values():
-                    await bot.stop()
+                await asyncio.gather(*self._retiring, return_exceptions=True)
+                await _stop_bots(self._bots.values())
                 for task in tasks:
                     task.cancel()
                 await asyncio.wait(tasks)
@@ -155,39 +100,54 @@ class Application:
 
         Raises ConfigError when a bot cannot be made of it; then nothing was changed."""
         changes = steps(digests(self.config), digests(config))
-        changed_bots = {name for name, bot in self.config.bots.items() if config.bots.get(name) != bot}
-        is_new = config.models != self.config.models or config.personalities != self.config.personalities
-        if is_new:
-            changed_bots |= set(config.bots)
-        models = self._models
-        if config.models != self.config.models:
-            models = Models(config.models)
-            await models.open()
-        fresh = await self._made_bots(config, models, keep=set(self._bots) - changed_bots)
+        changed_bots = {name for name in self._bots if bot_digest(self.config, name) != bot_digest(config, name)}
+        channels = self._all_channels(config)
         kept = {name for name, step in changes.items() if step == "keep"}
-        affected = [
-            name
-            for name, channel in self.supervisor.channels.items()
-            if (name not in kept and name not in self._extra.channels) or channel.settings.bot in changed_bots
-        ]
-        await self.supervisor.stop(affected)
-        for name in affected:
-            del self.supervisor.channels[name]
-        old = {name: self._bots.pop(name) for name in changed_bots if name in self._bots}
+        models = self._models
+        async with contextlib.AsyncExitStack() as undo:
+            if config.models != self.config.models:
+                models = Models(config.models)
+                undo.push_async_callback(models.close)
+                await models.open()
+            fresh = await self._made_bots(config, models, keep=set(self._bots) - changed_bots)
+            undo.push_async_callback(_stop_bots, fresh.values())
+            affected = [
+                name
+                for name, channel in self.supervisor.channels.items()
+                if channel.settings.bot in changed_bots
+                or (channel.settings != channels.get(name) if name in self._extra.channels else name not in kept)
+            ]
+            await self.supervisor.stop(affected)
+            undo.pop_all()
+        left = [self.supervisor.channels.pop(name) for name in affected]
+        old = [self._bots.pop(name) for name in changed_bots if name in self._bots]
         self._bots |= fresh
         self.config = config
         self.supervisor.start(
-            self._channel(entry)
-            for entry in self._all_channels(config).items()
-            if entry[0] not in self.supervisor.channels
+            self._channel(entry) for entry in channels.items() if entry[0] not in self.supervisor.channels
         )
-        for bot in old.values():
-            await bot.stop()
-        if models is not self._models:
-            old_models, self._models = self._models, models
-            await old_models.close()
+        old_models, self._models = self._models, models
+        retiring = asyncio.create_task(self._retire(left, old, old_models if models is not old_models else None))
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
         self.rejected = []
         return changes
+
+    async def _retire(self, channels: Iterable[Channel], old_bots: Collection[Bot[Any]], models: Models | None) -> None:
+        """Close what turns of former channels may still be using, when those have ended."""
+        limit = self.config.hub.drain
+        await asyncio.gather(*(channel.idle(limit) for channel in channels))
+        await _stop_bots(old_bots)
+        if models is not None:
+            await models.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that only ends with the hub has ended."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self.broken = f"the {task.get_name()} died of {type(error).__name__}: {error}"
+        log.critical("a part of the hub broke", part=task.get_name(), exc_info=error)
+        self.over.set()
 
     def pages(self) -> dict[str, str]:
         """Title -> address of what a person may want to open."""
@@ -200,7 +160,7 @@ class Application:
             store: dict[str, object] = {"ok": True}
         except StoreError as error:
             stats, store = None, {"ok": False, "error": str(error)}
-        is_ready = stats is not None and not self._draining
+        is_ready = stats is not None and not self._draining and not self.broken
         channels = {
             channel.name: {
                 "state": str(channel.state),
@@ -217,12 +177,20 @@ class Application:
             "silences": dict(self.hub.silences),
             "models": self._models.health(),
             "channels": channels,
-            "configuration": {"ok": not self.rejected, "faults": self.rejected},
+            "configuration": {"ok": not self.rejected, "faults": [_place(fault) for fault in self.rejected]},
         }
         return is_ready, facts
 
     def _all_channels(self, config: Configuration) -> dict[str, Settings]:
-        return {**config.channels, **self._extra.channels}
+        """Also those that are not in the file; where their bot is gone, the first there is answers there."""
+        if not config.bots:
+            return dict(config.channels)
+        first = next(iter(config.bots))
+        extra = {
+            name: settings if settings.bot in config.bots else settings.model_copy(update={"bot": first})
+            for name, settings in self._extra.channels.items()
+        }
+        return {**config.channels, **extra}
 
     def _channel(self, entry: tuple[str, Settings]) -> Channel:
         name, settings = entry
@@ -249,19 +217,21 @@ class Application:
         resources = Resources(models.chains(), config.personalities)
         try:
             for name in sorted({settings.bot for settings in self._all_channels(config).values()} - set(keep)):
+                if name not in config.bots:
+                    raise ConfigError([f"there is no bot '{name}'"])
                 made[name] = self.parts.bot_type(config.bots[name].use)(config.bots[name], resources)
                 await made[name].start()
         except BaseException:
-            for bot in made.values():
-                await bot.stop()
+            await _stop_bots(made.values())
             raise
         return made
 
     def _worker_name(self) -> str:
         """The same after a restart, so that turns which a crash cut off are taken up at once and not after their lease.
 
-        The port makes it unique on a host: two processes cannot listen on one."""
-        return f"{socket.gethostname()}:{self.config.hub.port or os.getpid()}"
+        No other has it: folders differ in their id, and two processes cannot listen on one address."""
+        hub = self.config.hub
+        return f"{identity(hub.var)}:{hub.host}:{hub.port or os.getpid()}"
 
     async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         """Open the one port. Raises HubError where it is taken."""
@@ -282,6 +252,15 @@ class Application:
         self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{bound}"  # noqa: S104
 
 
+async def _stop_bots(bots: Iterable[Bot[Any]]) -> None:
+    """Stop each; one that fails at it keeps none of the others from it."""
+    for bot in bots:
+        try:
+            await bot.stop()
+        except Exception:  # noqa: BLE001 - the edge of one bot
+            await log.aexception("bot stopped badly", bot=bot.settings.use)
+
+
 @dataclass(frozen=True, slots=True)
 class _Cursors:
     engine: Engine
@@ -289,3 +268,9 @@ class _Cursors:
 
     async def read(self) -> Mapping[str, str]:
         return await self.engine.cursors(self.channel)
+
+
+def _place(fault: str) -> str:
+    """Where a fault is: anybody may read `/health`, and what is wrong there may be a misplaced secret."""
+    found = re.match(r"\S+:\d+:\d+ [^:\s]+", fault)
+    return f"{found[0]}: see the log" if found else "see the log"

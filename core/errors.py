@@ -4,6 +4,7 @@ HubError
 ├─ ConfigError                 the YAML is wrong; nothing was started
 ├─ IntakeError                 the event was not made durable: the platform must deliver it again
 ├─ StoreError                  the store did not answer
+├─ BotError                    the bot failed; the turn is tried again
 ├─ SetupError
 │  ├─ NotReady                 try again later
 │  └─ BadCredentials           an admin must act
@@ -40,6 +41,10 @@ class IntakeError(HubError):
 
 class StoreError(HubError):
     """The store did not answer in time, refused the connection or is full."""
+
+
+class BotError(HubError):
+    """The bot failed at a turn, whatever it raised."""
 
 
 class SetupError(HubError):

@@ -1,5 +1,7 @@
 """The way of one message, top to bottom: `accept` makes it durable, `turn` answers it."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,14 +14,14 @@ from core import commands
 from core.adapter import Adapter, Settings
 from core.bot import Bot, Remembered, Restart, Turn
 from core.conversation import key
-from core.delivery.answer import Answer, fit
-from core.delivery.deliver import Delivery, Staged
+from core.delivery.answer import Answer, fitted
+from core.delivery.deliver import Delivery, Staged, part_key
 from core.delivery.gate import Gate
 from core.delivery.live import Live
 from core.delivery.typing import sign_of_life
 from core.engine.engine import Claim, Engine, Stale
 from core.engine.spool import SpooledInbox
-from core.errors import SendError, StoreError, Undeliverable
+from core.errors import BotError, IntakeError, SendError, StoreError, Throttled, Undeliverable
 from core.events import Accepted, AnyEvent, Command, Message, Part, Press
 from core.language.detect import choose
 from core.language.sentences import Sentence, say
@@ -27,6 +29,10 @@ from core.policies import Refusal, Silence, judge
 
 log = structlog.get_logger(__name__)
 
+TURN_LIMIT = 600.0
+"""Seconds that a bot may take; a bot that hangs would hold up its conversation for ever."""
+WAIT_LINE_LIMIT = 2.0
+"""Seconds that the platform waits for our acknowledgement because of it."""
 NOT_RUNNING_DELAY = 3.0
 """Seconds until an event of a channel that is not running is looked at again; it keeps its place in line."""
 
@@ -43,6 +49,8 @@ class Channel(Protocol):
     bot: Bot[Any]
     adapter: Adapter[Any] | None
     """None while the channel is not running."""
+    redelivers: bool
+    """Its platform brings again what was not acknowledged."""
 
     def turn(self) -> AbstractContextManager[None]:
         """Held while an answer is made."""
@@ -60,21 +68,25 @@ class Hub:
         self.gate = Gate()
         self.silences: Counter[str] = Counter()
         """Reason -> how many events this process passed over for it."""
+        self._asked: dict[str, float] = {}
+        """Conversation -> until when, by the monotonic clock, it is not asked to wait again."""
 
     async def accept(self, event: AnyEvent) -> Accepted:
         """Make an event durable; the adapter acknowledges it after that. Raises IntakeError."""
-        channel = self.channels[event.address.channel]
         name = event.address.channel
-        again = channel.adapter is None or channel.adapter.capabilities.redelivers
-        inbox = self.engine if again or self.spool is None else self.spool
+        channel = self.channels.get(name)
+        if channel is None:
+            raise IntakeError(f"there is no channel {name} any more")
+        inbox = self.engine if channel.redelivers or self.spool is None else self.spool
+        conversation = key(event, channel.settings.conversation)
         accepted = await inbox.accept(
-            key(event, channel.settings.conversation),
+            conversation,
             _encode(event),
             [f"{name}:{uid}" for uid in (event.uid, *event.also)],
             (name, event.cursor.name, event.cursor.value) if event.cursor else None,
         )
         if accepted is Accepted.FULL:
-            await self._ask_to_wait(event)
+            await self._ask_to_wait(event, conversation, channel)
         return accepted
 
     async def turn(self, claim: Claim) -> None:
@@ -95,19 +107,21 @@ class Hub:
 
     async def _take(self, event: AnyEvent, channel: Channel, adapter: Adapter[Any], claim: Claim) -> None:
         delivery = self._delivery(event, adapter, claim)
-        staged = delivery.staged
-        parts = staged.parts
+        parts: list[Part] | None = delivery.staged.parts
         if parts is None:
             async with sign_of_life(adapter, event.address, self.gate):
                 parts = await self._answer(event, channel, delivery, claim)
-        if not parts:
+        if parts is None:
             return
         try:
             await delivery.finish(parts)
+        except Throttled as error:
+            await self.engine.fail(claim, "release", delay=error.retry_after)
+            return
         except Undeliverable as error:
             await self.engine.fail(claim, "dead", reason=f"undeliverable: {error}")
             return
-        await self._commit(staged, claim)
+        await self._commit(delivery.staged, claim)
 
     def _delivery(self, event: AnyEvent, adapter: Adapter[Any], claim: Claim) -> Delivery:
         """The answer as far as an earlier try had brought it, or a new one."""
@@ -119,33 +133,36 @@ class Hub:
         turn_id = f"{event.address.channel}:{event.uid}"
         return Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
 
-    async def _answer(self, event: AnyEvent, channel: Channel, delivery: Delivery, claim: Claim) -> list[Part]:
-        """What to say, each part fit for one message; nothing when the turn has ended in silence."""
+    async def _answer(self, event: AnyEvent, channel: Channel, delivery: Delivery, claim: Claim) -> list[Part] | None:
+        """What to say, each part fit for one message; None when the turn has ended in silence."""
         staged, adapter = delivery.staged, delivery.adapter
         history = [_remembered(record) for record in claim.history]
         verdict = judge(event, channel.settings, history, claim.time)
         if isinstance(verdict, Silence):
             await self._say_nothing(verdict.reason, claim)
-            return []
+            return None
         if isinstance(verdict, Refusal):
             return [Part(say(verdict.line, choose(event.user.locale, None, "")))]
         turn = _turn(event, claim.conversation, history)
         try:
-            parts = await _listen(_respond(event, turn, channel.bot), delivery)
+            async with asyncio.timeout(TURN_LIMIT):
+                parts = await _listen(_respond(event, turn, channel.bot), delivery)
         except (Stale, StoreError):
             raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
+            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                raise  # the turn is cancelled; else the bot raised that by itself
             if claim.tries < self.engine.max_tries:
-                raise
+                raise BotError(f"{type(error).__name__}: {error}") from error
             await log.aexception("bot failed", conversation=claim.conversation, event_id=event.uid)
             staged.reason = f"bot failed: {type(error).__name__}: {error}"
             return [Part(say(Sentence.APOLOGY, turn.language, reference=event.uid))]
         staged.forget = turn.forgotten
-        if not parts:
+        if not parts and not staged.sent:
             await self._say_nothing("bot silent", claim, forget=turn.forgotten)
-            return []
+            return None
         staged.remember = [] if turn.forgotten or not turn.kept else _exchange(event, turn, parts, claim.time)
-        return fit(parts, adapter)
+        return await fitted(parts, adapter)
 
     async def _say_nothing(self, reason: str, claim: Claim, *, forget: bool = False) -> None:
         await self.engine.commit(claim, outcome="silent", forget=forget)
@@ -160,15 +177,22 @@ class Hub:
             claim, outcome="answered", append=append, forget=staged.forget, replies=[_encode(s) for s in staged.sent]
         )
 
-    async def _ask_to_wait(self, event: AnyEvent) -> None:
-        """One line to a user whose mailbox is full; best effort, since nothing was stored."""
-        adapter = self.channels[event.address.channel].adapter
+    async def _ask_to_wait(self, event: AnyEvent, conversation: str, channel: Channel) -> None:
+        """One line a minute to a user whose mailbox is full; best effort, since nothing was stored."""
+        adapter, now = channel.adapter, time.monotonic()
         if adapter is None or not self.gate.is_open(event.address):
             return
+        if isinstance(judge(event, channel.settings, (), time.time()), Silence):
+            return
+        if now < self._asked.get(conversation, now):
+            return
+        self._asked = {each: until for each, until in self._asked.items() if until > now}
+        self._asked[conversation] = now + 60
+        line = say(Sentence.WAIT, choose(event.user.locale, None, ""))
         try:
-            line = say(Sentence.WAIT, choose(event.user.locale, None, ""))
-            await adapter.send(event.address, Part(line), "")
-        except (SendError, StoreError) as error:
+            async with asyncio.timeout(WAIT_LINE_LIMIT):
+                await adapter.send(event.address, Part(line), part_key(event.uid, "wait"))
+        except (SendError, TimeoutError) as error:
             await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
 
 

@@ -4,6 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from json import dumps
+from urllib.parse import quote
 
 import structlog
 
@@ -20,11 +22,18 @@ class Redact:
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Replace the secrets by these; ones shorter than six characters would blank out ordinary words."""
-        known = sorted({secret for secret in secrets if len(secret) >= 6}, key=len, reverse=True)
+        known = sorted(
+            {form for secret in secrets if len(secret) >= 6 for form in _forms(secret)}, key=len, reverse=True
+        )
         self.pattern = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, line: str) -> str:
         return self.pattern.sub(HIDDEN, line) if self.pattern else line
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """How it may stand in a line: as it is, in JSON, in an address."""
+    return secret, dumps(secret)[1:-1], quote(secret, safe="")
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

@@ -5,29 +5,34 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from core.adapter import Settings
-from core.bot import BotSettings
 from core.supervisor import why_off
 
 if TYPE_CHECKING:
-    from core.application import Configuration
+    from core.parts import Configuration
 
 Step = Literal["start", "stop", "restart", "keep"]
 
 
 def digests(config: "Configuration") -> dict[str, str]:
     """Channel -> digest, of the channels that are on; no secret can be read from it."""
-    shared = [
-        {name: entry.model_dump() for name, entry in section.items()}
-        for section in (config.models, config.personalities)
-    ]
     return {
-        name: _digest(config.public_url, settings, config.bots.get(settings.bot), shared)
+        name: _digest(config.public_url, settings.model_dump(exclude={"enabled"}), bot_digest(config, settings.bot))
         for name, settings in config.channels.items()
         if why_off(settings) is None
     }
+
+
+def bot_digest(config: "Configuration", name: str) -> str:
+    """Of a bot and of what it uses: the models, since they are opened and closed together, and the personalities."""
+    bot = config.bots.get(name)
+    keys = type(bot).model_fields if bot else ()
+    return _digest(
+        bot.model_dump() if bot else None,
+        _section(config.models) if "model" in keys else None,
+        _section(config.personalities) if "personality" in keys else None,
+    )
 
 
 def steps(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Step]:
@@ -39,8 +44,11 @@ def steps(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Step
     return changes
 
 
-def _digest(public_url: str, settings: Settings, bot: BotSettings | None, shared: object) -> str:
-    parts = [public_url, settings.model_dump(exclude={"enabled"}), bot.model_dump() if bot else None, shared]
+def _section(entries: Mapping[str, BaseModel]) -> dict[str, object]:
+    return {name: entry.model_dump() for name, entry in entries.items()}
+
+
+def _digest(*parts: object) -> str:
     return hashlib.blake2b(json.dumps(parts, default=_plain, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

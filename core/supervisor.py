@@ -16,6 +16,9 @@ from core.errors import BadCredentials, NotReady
 
 log = structlog.get_logger(__name__)
 
+_CANCELS = 5
+"""How often a channel's task is cancelled within `stop_limit`."""
+
 
 class State(StrEnum):
     OFF = "off"
@@ -59,10 +62,14 @@ class Channel:
     """Connected as whom, or why not and what to do."""
     adapter: Adapter[Any] | None = None
     """Only while running and not about to stop."""
+    redelivers: bool = True
+    """Its platform brings again what was not acknowledged; known once an adapter was built."""
     restarts: int = 0
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the first attempt to start has ended, well or not."""
     _task: asyncio.Task[None] | None = None
+    _parting: asyncio.Task[None] | None = None
+    _ending: asyncio.Task[None] | None = None
     _turns: int = 0
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -71,7 +78,7 @@ class Channel:
         return self.adapter.routes() if self.adapter else ()
 
     def start(self) -> None:
-        """Begin to live; `settled` tells when the first attempt is over."""
+        """Begin to live, once; `settled` tells when the first attempt is over."""
         if (off := why_off(self.settings)) is not None:
             self._now(State.OFF, off)
             self.settled.set()
@@ -82,6 +89,7 @@ class Channel:
     def turn(self) -> Iterator[None]:
         """Held while an answer is made: `stop` waits for these."""
         self._turns += 1
+        self._idle.clear()
         try:
             yield
         finally:
@@ -89,24 +97,42 @@ class Channel:
             if not self._turns:
                 self._idle.set()
 
+    async def idle(self, limit: float) -> None:
+        """Wait until no turn is under way, at most `limit` seconds."""
+        if not self._turns:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._idle.wait()
+
     async def stop(self) -> None:
-        """Begin no more turns, let those under way finish for a moment, and let go of the platform."""
+        """Begin no more turns, let those under way finish for a moment, and let go of the platform.
+
+        Returns when that is done, also when it was under way already."""
         self.adapter = None
-        if self._turns:
-            self._idle.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.pace.drain_limit):
-                    await self._idle.wait()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
-            self._now(State.STOPPED, "")
+        self.settled.set()
+        if self._task is None:
+            return
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(self._task), name=f"end {self.name}")
+        await asyncio.shield(self._ending)
+
+    async def _end(self, life: asyncio.Task[None]) -> None:
+        for _ in range(_CANCELS):  # a cancellation may be swallowed by what the adapter was in the middle of
+            life.cancel()
+            await asyncio.wait([life], timeout=self.pace.stop_limit / _CANCELS)
+            if life.done():
+                break
+        else:
+            await log.awarning("channel cannot be cancelled and is left behind", channel=self.name)
+        if self._parting is not None:
+            await self._parting
+        self._now(State.STOPPED, "")
 
     async def _live(self) -> None:
         failures = 0
         loop = asyncio.get_running_loop()
-        while True:
+        while self._ending is None:
             began = loop.time()
             try:
                 await self._run()
@@ -121,6 +147,8 @@ class Channel:
                 self._now(State.NOT_READY, f"{type(error).__name__}: {error}")
             finally:
                 self.settled.set()
+            if self._parting is not None:
+                await asyncio.shield(self._parting)
             failures = 1 if loop.time() - began > self.pace.healthy_after else failures + 1
             self.restarts += 1
             await asyncio.sleep(backoff(failures, self.pace))
@@ -129,13 +157,16 @@ class Channel:
         """Start, and watch until there is no more proof of life."""
         self._now(State.STARTING, "")
         adapter = self.build()
+        self.redelivers = adapter.capabilities.redelivers
         try:
             async with asyncio.timeout(self.pace.start_limit):
                 await adapter.start()
+            if self._ending is not None:
+                return  # it was left behind
             self.adapter = adapter
             self._now(State.RUNNING, adapter.health.identity)
             self.settled.set()
-            while True:
+            while self._ending is None:
                 await asyncio.sleep(self.pace.probe_every)
                 async with asyncio.timeout(self.pace.start_limit):
                     await adapter.probe()
@@ -143,16 +174,20 @@ class Channel:
             raise NotReady(f"no answer within {self.pace.start_limit:g} s") from error
         finally:
             self.adapter = None
-            await self._let_go(adapter)
+            # A task of its own: what cancels this one must not cut it short.
+            self._parting = asyncio.create_task(self._let_go(adapter), name=f"let go {self.name}")
 
     async def _let_go(self, adapter: Adapter[Any]) -> None:
-        """Stop it, but wait for no platform for ever; a task that hangs is left behind, not waited for."""
+        """Stop it when the turns under way have had their moment.
+
+        No platform is waited for for ever: a task that hangs is left behind."""
+        await self.idle(self.pace.drain_limit)
         stopping = asyncio.create_task(adapter.stop(), name=f"stop {self.name}")
         await asyncio.wait([stopping], timeout=self.pace.stop_limit)
         if not stopping.done():
             stopping.cancel()
             await log.awarning("channel did not stop in time", channel=self.name)
-        elif (error := stopping.exception()) is not None:
+        elif not stopping.cancelled() and (error := stopping.exception()) is not None:
             await log.awarning("channel stopped badly", channel=self.name, error=repr(error))
 
     def _now(self, state: State, detail: str) -> None:

@@ -176,7 +176,7 @@ class Playground:
             raise web.HTTPUnsupportedMediaType(text="Only JSON is taken.")
         try:
             return msgspec.json.decode(await request.read(), type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
 
     def _guard(self, request: web.Request) -> None:

@@ -118,7 +118,8 @@ def _failure(response: aiohttp.ClientResponse, answer: Arguments) -> SendError:
     if status == 429 or code in ("ratelimited", "rate_limited"):
         # Edits are counted over the whole workspace: https://docs.slack.dev/apis/web-api/rate-limits
         scope: Literal["bot", "room"] = "bot" if response.url.name == "chat.update" else "room"
-        return Throttled(float(response.headers.get("Retry-After", 1)), scope)
+        after = response.headers.get("Retry-After", "")
+        return Throttled(float(after) if after.isdecimal() else 1.0, scope)
     if code in _NOT_TAKEN:
         return Unavailable(code)
     if status >= 500 or code in _IN_DOUBT:

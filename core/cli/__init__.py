@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from core import log
-from core.application import Application, Configuration
+from core.application import Application
 from core.cli import dead
 from core.cli.program import Program
 from core.cli.running import Running
 from core.cli.serve import serve
 from core.errors import ConfigError, HubError
+from core.parts import Configuration
 
 CONFIG = Path("config/hub.yaml")
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML file to read.")]
@@ -26,7 +27,7 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML fil
 def main(program: Program, arguments: list[str] | None = None) -> None:
     """Run a command; an error of ours ends in one clear message, never in a traceback."""
     try:
-        command_line(program)(arguments, standalone_mode=True)
+        command_line(program)(arguments, standalone_mode=True, prog_name="run.py")
     except ConfigError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)  # noqa: T201
@@ -34,6 +35,12 @@ def main(program: Program, arguments: list[str] | None = None) -> None:
     except HubError as error:
         print(f"switchboard: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"switchboard: {error.strerror or error}{where}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def command_line(program: Program) -> typer.Typer:
@@ -115,7 +122,8 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 async def _chat(program: Program, config: Configuration, bot: str | None) -> None:
     """Talk until the input ends and all of it is answered; in a corner of the store of its own."""
     log.setup("WARNING").learn(config.secrets())
-    application = Application(program.chat(config, bot), program.parts, prefix=f"chat-{os.getpid()}")
+    prefix = f"chat-{os.getpid()}"
+    application = Application(program.chat(config, bot), program.parts, prefix=prefix)
     async with application.running():
         await application.supervisor.settled(10)
         (console,) = application.supervisor.channels.values()
@@ -124,3 +132,5 @@ async def _chat(program: Program, config: Configuration, bot: str | None) -> Non
         await program.ended(console.adapter)
         while (await application.engine.stats()).in_flight:  # noqa: ASYNC110 - the store has no event for it
             await asyncio.sleep(0.05)
+        await application.engine.forget_all()
+    (config.hub.var / f"{prefix}.spool").unlink(missing_ok=True)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from core.application import Configuration
 from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
 from core.engine.store import open_store
+from core.parts import Configuration
 
 Load = Callable[[Path], Configuration]
 Ids = Annotated[list[str] | None, typer.Argument(help="Which; the ids that `dead list` shows.")]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.adapter import Adapter
-from core.application import Configuration, Parts
+from core.parts import Configuration, Parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from core import log as logging
-from core.application import Application, Configuration
+from core.application import Application
 from core.cli.program import Program
-from core.cli.running import Running
-from core.errors import ConfigError
+from core.cli.running import Presence
+from core.errors import ConfigError, HubError
+from core.parts import Configuration
 from core.supervisor import Channel, State
 
 log = structlog.get_logger(__name__)
@@ -43,57 +44,79 @@ async def serve(program: Program, read: Callable[[], Configuration]) -> None:
     redact = logging.setup(config.hub.log_level.upper())
     redact.learn(config.secrets())
     edits, look = program.watch(read, config)
-    stop = _signals(look)
-    console = Console(stderr=False, highlight=False)
     application = Application(config, program.parts)
+    _signals(application.over, look)
+    presence = Presence(config.hub.var)
     async with application.running():
-        Running.note(config)
-        following = asyncio.create_task(_follow(edits, application, redact))
-        await application.supervisor.settled(SETTLE)
-        console.print(table(list(application.supervisor.channels.values())))
-        for title, url in application.pages().items():
-            console.print(f"{title}: {url}")
-        console.print(f"Switchboard is ready on {application.url}  (Ctrl+C stops it)")
-        await stop.wait()
-        log.info("stopping", drain=config.hub.drain)
-        following.cancel()
-        await asyncio.wait([following])
-    Running.forget(config)
+        presence.note(config)
+        over = asyncio.create_task(application.over.wait())
+        settled = asyncio.create_task(application.supervisor.settled(SETTLE))
+        following = asyncio.create_task(_follow(edits, application, redact, presence))
+        try:
+            await asyncio.wait([over, settled], return_when=asyncio.FIRST_COMPLETED)
+            if not over.done():
+                _greet(application)
+            await over
+            log.info("stopping", drain=config.hub.drain)
+        finally:
+            for task in (over, settled, following):
+                task.cancel()
+            await asyncio.wait([over, settled, following])
+    presence.forget()
+    if application.broken:
+        raise HubError(f"ended, to be started again: {application.broken}")
+
+
+def _greet(application: Application) -> None:
+    """Say that the hub is up, and what of it."""
+    console = Console(stderr=False, highlight=False)
+    console.print(table(list(application.supervisor.channels.values())))
+    for title, url in application.pages().items():
+        console.print(f"{title}: {url}")
+    console.print(f"Switchboard is ready on {application.url}  (Ctrl+C stops it)")
 
 
 async def _follow(
-    edits: AsyncIterator[Configuration | list[str]], application: Application, redact: logging.Redact
+    edits: AsyncIterator[Configuration | list[str]],
+    application: Application,
+    redact: logging.Redact,
+    presence: Presence,
 ) -> None:
     """Take over each edit of the configuration that is valid; say of the others what is wrong."""
     async for found in edits:
         if isinstance(found, list):
-            application.rejected = found
-            log.error("configuration refused; the last good one stays in force", faults=found)
+            _refuse(application, found)
             continue
         redact.learn(application.config.secrets() | found.secrets())
         try:
             steps = await application.apply(found)
+            presence.note(found)
         except ConfigError as error:
-            application.rejected = error.faults
-            log.error("configuration refused; the last good one stays in force", faults=error.faults)
+            _refuse(application, error.faults)
             continue
-        Running.note(found)
+        except Exception as error:  # noqa: BLE001 - the edge of one edit: the next one may mend it
+            await log.aexception("configuration could not be taken over")
+            application.rejected = [" ".join(f"{type(error).__name__}: {error}".split())]
+            continue
         log.info("configuration taken over", **{name: step for name, step in steps.items() if step != "keep"})
 
 
-def _signals(look: Callable[[], None]) -> asyncio.Event:
-    """The event that SIGTERM or SIGINT sets; SIGHUP has the configuration looked at."""
-    stop = asyncio.Event()
+def _refuse(application: Application, faults: list[str]) -> None:
+    application.rejected = faults
+    log.error("configuration refused; the last good one stays in force", faults=faults)
+
+
+def _signals(over: asyncio.Event, look: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT set the event; SIGHUP has the configuration looked at."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        if stop.is_set():
+        if over.is_set():
             os._exit(1)
-        stop.set()
+        over.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # not on Windows
             loop.add_signal_handler(number, end)
     with contextlib.suppress(NotImplementedError, AttributeError):
         loop.add_signal_handler(signal.SIGHUP, look)
-    return stop

@@ -1,6 +1,10 @@
 """What a bot has said so far, as messages that fit the platform."""
 
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import msgspec
 
 from core.adapter import Adapter
 from core.bot import Restart
@@ -18,12 +22,14 @@ class Answer:
     def add(self, piece: str | Part | Restart) -> None:
         match piece:
             case str():
-                self._text.append(piece)
+                self._text.append(_encodable(piece))
             case Part():
                 self._end_text()
-                self._parts.append(piece)
+                self._parts.append(msgspec.structs.replace(piece, text=_encodable(piece.text)))
             case Restart():
                 self._text.clear()
+            case _:
+                raise TypeError(f"a bot yields text, parts or a restart, not {type(piece).__name__}")
 
     def parts(self) -> list[Part]:
         """All there is; parts with nothing to see are left out."""
@@ -37,6 +43,19 @@ class Answer:
             self._text = []
 
 
+LONGEST = 50_000
+"""Characters of a part that are cut along their Markdown; what is longer is cut as the plain text it then mostly is."""
+_AT_ONCE = 1_000
+"""Characters that are cut without leaving the loop to others meanwhile."""
+
+
+async def fitted(parts: list[Part], adapter: Adapter[Any]) -> list[Part]:
+    """The same as `fit`; long texts are cut in a thread, so that one answer does not stop all others."""
+    if sum(len(part.text) for part in parts) <= _AT_ONCE:
+        return fit(parts, adapter)
+    return await asyncio.to_thread(fit, parts, adapter)
+
+
 def fit(parts: list[Part], adapter: Adapter[Any]) -> list[Part]:
     """Parts that each fit into one message of the platform; buttons stay under the last piece of theirs."""
     limit = adapter.capabilities.max_text
@@ -44,10 +63,35 @@ def fit(parts: list[Part], adapter: Adapter[Any]) -> list[Part]:
     for part in parts:
         choices = part.choices[: adapter.capabilities.max_choices]
         text = part.text if choices else _with_numbers(part)
-        pieces = split(text, lambda piece: adapter.measure(piece) <= limit) or [text]
+        pieces = _pieces(text, lambda piece: adapter.measure(piece) <= limit) or [text]
         fitting += [Part(piece) for piece in pieces[:-1]]
         fitting.append(Part(pieces[-1], choices))
     return fitting
+
+
+def _pieces(text: str, fits: Callable[[str], bool]) -> list[str]:
+    if len(text) <= LONGEST:
+        try:
+            return split(text, fits)
+        except RecursionError:  # nested deeper than any text that is meant to be read
+            pass
+    return [piece for piece in _plainly(text, fits) if piece.strip()]
+
+
+def _plainly(text: str, fits: Callable[[str], bool]) -> Iterator[str]:
+    """Cut by length alone."""
+    size = 1000
+    at = 0
+    while at < len(text):
+        while size > 1 and not fits(text[at : at + size]):
+            size //= 2
+        yield text[at : at + size]
+        at += size
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which no platform and no store takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _with_numbers(part: Part) -> str:

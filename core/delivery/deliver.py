@@ -1,6 +1,7 @@
 """Brings an answer to its place message by message, so that no crash repeats anything that could be known."""
 
 import asyncio
+import contextlib
 import hashlib
 from base64 import b32encode
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ import msgspec
 from core.adapter import Adapter
 from core.bot import Remembered
 from core.delivery.gate import Gate
-from core.errors import SendError, Unavailable, Unconfirmed, Undeliverable
+from core.errors import Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part, Sent
 
 TRIES = 3
@@ -66,6 +67,7 @@ class Delivery:
 
     async def draft(self, parts: list[Part]) -> None:
         """Show what there is so far. Raises SendError."""
+        await self._save()  # each time: who has lost the turn must not write over the answer of who has it now
         await self.show(parts)
         if not self._saved:
             await self._save()
@@ -80,54 +82,63 @@ class Delivery:
                 self._shown.append(part)
                 self._saved = False
             elif self._shown[number] != part:
+                before = self.staged.sent[number]
                 self.staged.sent[number] = await self._edit(number, part)
                 self._shown[number] = part
+                self._saved = self._saved and self.staged.sent[number] == before
 
     async def _save(self) -> None:
         await self._store(self.staged)
         self._saved = True
 
-    async def _send(self, number: int, part: Part) -> Sent:
+    async def _send(self, number: int, part: Part, *, anew: bool = False) -> Sent:
+        """`anew`: in place of a message that cannot be edited; finding that one again would not help."""
         to, adapter = self.staged.to, self.adapter
-        key = _key(self._turn_id, number)
-        for attempt in range(1, TRIES + 1):
-            try:
-                if self._in_doubt and adapter.capabilities.can_find:
-                    found = await adapter.find(to, part, key, self.staged.time)
-                    if found is not None:
-                        return await self._renew(found, part)
-                sent = await self._gate.send(to, lambda: adapter.send(to, part, key))
-                self._in_doubt = False
-                return sent
-            except (Unavailable, Unconfirmed) as error:
-                self._in_doubt = self._in_doubt or isinstance(error, Unconfirmed)
-                if attempt == TRIES:
-                    raise
-                await asyncio.sleep(2**attempt / 4)
-        raise SendError("no try was made")
+        key = part_key(self._turn_id, f"{number}{'+' * anew}")
+
+        async def once() -> Sent:
+            if self._in_doubt and not anew and adapter.capabilities.can_find:
+                found = await self._gate.send(to, lambda: adapter.find(to, part, key, self.staged.time), self._save)
+                if found is not None:
+                    return await self._renew(found, part)
+            return await self._gate.send(to, lambda: adapter.send(to, part, key), self._save)
+
+        sent = await self._tried(once)
+        self._in_doubt = False
+        return sent
 
     async def _renew(self, found: Sent, part: Part) -> Sent:
-        """What was sent before a crash may have been a draft of this."""
+        """What was sent before a crash may have been a draft of this; where it cannot be edited it has to do."""
         if self.adapter.capabilities.can_edit:
-            await self._gate.send(found.to, lambda: self.adapter.edit(found, part))
+            with contextlib.suppress(Undeliverable):
+                await self._gate.send(found.to, lambda: self.adapter.edit(found, part), self._save)
         return found
 
     async def _edit(self, number: int, part: Part) -> Sent:
         """The same message, or a new one where the old cannot be edited (any more)."""
         sent = self.staged.sent[number]
-        for attempt in range(1, TRIES + 1):
+
+        async def once() -> Sent:
+            await self._gate.send(sent.to, lambda: self.adapter.edit(sent, part), self._save)
+            return sent
+
+        try:
+            return await self._tried(once)
+        except Undeliverable:
+            return await self._send(number, part, anew=True)
+
+    async def _tried(self, once: Callable[[], Awaitable[Sent]]) -> Sent:
+        """Again after a pause where the platform may yet take it."""
+        for attempt in range(1, TRIES):
             try:
-                await self._gate.send(sent.to, lambda: self.adapter.edit(sent, part))
-                return sent
-            except Undeliverable:
-                return await self._send(number, part)
-            except (Unavailable, Unconfirmed):
-                if attempt == TRIES:
-                    raise
+                return await once()
+            except (Unavailable, Unconfirmed) as error:
+                self._in_doubt = self._in_doubt or isinstance(error, Unconfirmed)
                 await asyncio.sleep(2**attempt / 4)
-        raise SendError("no try was made")
+                await self._save()  # the turn may belong to somebody else by now
+        return await once()
 
 
-def _key(turn_id: str, number: int) -> str:
+def part_key(turn_id: str, number: str) -> str:
     """The idempotency key of a part: 25 characters, the same on every try."""
     return b32encode(hashlib.blake2b(f"{turn_id}#{number}".encode(), digest_size=16).digest())[:25].decode().lower()

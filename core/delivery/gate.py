@@ -2,13 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from core.errors import Throttled
 from core.events import Address
 
 T = TypeVar("T")
+
+SHORTEST = 0.1
+"""Seconds that "later" means at least."""
+PATIENCE = 15.0
+"""Seconds that a turn waits here; for longer it gives up its place and comes back, so that others get theirs."""
 
 
 class Gate:
@@ -18,11 +23,23 @@ class Gate:
         self._closed: dict[tuple[str, str], float] = {}
         """(channel, room) or (channel, "") -> until when, by the monotonic clock."""
 
-    async def send(self, to: Address, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Make the call as often as the platform says "later"; nothing is dropped. Other errors pass through."""
+    async def send(
+        self,
+        to: Address,
+        call: Callable[[], Coroutine[Any, Any, T]],
+        waited: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
+        """Make the call as often as the platform says "later"; nothing is dropped. Other errors pass through.
+
+        `waited` is called after each wait: the world may have changed meanwhile. Raises Throttled where the wait is too
+        long to hold a turn for it."""
         while True:
             if self._closed and (seconds := self._opens_in(to)) > 0:
+                if seconds > PATIENCE:
+                    raise Throttled(seconds)
                 await asyncio.sleep(seconds)
+                if waited is not None:
+                    await waited()
                 continue
             try:
                 return await call()
@@ -36,7 +53,7 @@ class Gate:
     def close(self, to: Address, error: Throttled) -> None:
         """Let nobody pass for as long as the platform said."""
         place = (to.channel, to.room if error.scope == "room" else "")
-        self._closed[place] = max(self._closed.get(place, 0.0), time.monotonic() + error.retry_after)
+        self._closed[place] = max(self._closed.get(place, 0.0), time.monotonic() + max(error.retry_after, SHORTEST))
 
     def _opens_in(self, to: Address) -> float:
         """Seconds; a gate whose time is over is forgotten."""

@@ -6,9 +6,9 @@ from typing import Self
 
 import structlog
 
-from core.delivery.answer import Answer, fit
+from core.delivery.answer import Answer, fitted
 from core.delivery.deliver import Delivery
-from core.errors import SendError
+from core.errors import HubError, SendError
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +57,16 @@ class Live:
         while not self._over.is_set():
             self._grown.clear()
             try:
-                if parts := fit(self._answer.parts(), self._delivery.adapter):
+                if parts := await fitted(self._answer.parts(), self._delivery.adapter):
                     await self._delivery.draft(parts)
             except SendError as error:
                 # The whole answer is still to be delivered, with all care; a draft is not worth more tries.
                 log.info("draft not shown", channel=self._delivery.staged.to.channel, error=str(error))
+                return
+            except HubError:
+                raise
+            except Exception as error:
+                log.error("draft not shown", channel=self._delivery.staged.to.channel, exc_info=error)
                 return
             await _wait(self._over, pace)
             await self._grown.wait()

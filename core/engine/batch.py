@@ -41,6 +41,20 @@ class Batch:
         """Run a script. It may run twice where a reply was lost. Raises StoreError within the limit."""
         return await self._call(pack("EVALSHA", self._sha[script], len(keys), *keys, *args))
 
+    async def insist(self, script: str, keys: Sequence[Argument], args: Sequence[Argument], limit: float) -> Reply:
+        """Run a script that is harmless again, again and again while the store is away. Raises StoreError after `limit`
+        seconds."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit
+        while True:
+            try:
+                return await self.run(script, keys, args)
+            except StoreError:
+                pause = random.uniform(0.1, 0.5)
+                if loop.time() + pause >= deadline:
+                    raise
+                await asyncio.sleep(pause)
+
     async def command(self, *command: Argument) -> Reply:
         """Run a plain command, under the same terms."""
         return await self._call(pack(*command))
@@ -67,7 +81,7 @@ class Batch:
                 calls, self._waiting = self._waiting[:256], self._waiting[256:]
                 try:
                     replies = await self._ask([packed for packed, _ in calls])
-                except (RedisError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - nobody may be left waiting
                     # All who came meanwhile fail with it: nobody waits longer than the limit.
                     calls += self._waiting
                     self._waiting = []
@@ -111,6 +125,9 @@ def _settle(future: "asyncio.Future[Reply]", reply: Reply) -> None:
         return
     if not isinstance(reply, Exception):
         future.set_result(reply)
+        return
+    if not isinstance(reply, (RedisError, OSError)):
+        future.set_exception(reply)
         return
     error = StoreError(_reason(reply))
     error.__cause__ = reply

@@ -13,6 +13,12 @@ from core.engine.link import Link, Reply, pack
 from core.errors import HubError, IntakeError, StoreError
 from core.events import Accepted
 
+Failure = Literal["retry", "release", "wait", "dead"]
+
+AFTER_A_SEND = 30.0
+"""Seconds for which the end of a turn is tried while the store is away: begun anew, the turn might send again. Below
+the minute for which the store knows a repeated end."""
+
 
 class Stale(HubError):
     """Somebody else owns the conversation now, or the turn is over: stop without sending."""
@@ -112,6 +118,16 @@ class Engine:
         self._max_deliveries = max_deliveries
         self._dead_max = dead_max
 
+    async def forget_all(self) -> None:
+        """Delete everything under this engine's prefix: for one that is used once. Raises StoreError."""
+        cursor: Reply = b"0"
+        while True:
+            cursor, keys = await self._batch.command("SCAN", cursor, "MATCH", f"{self.prefix}:*", "COUNT", 1000)
+            if keys:
+                await self._batch.command("UNLINK", *keys)
+            if cursor == b"0":
+                return
+
     async def close(self) -> None:
         """Let calls under way end. The client is its owner's to close."""
         await self._batch.close()
@@ -149,10 +165,11 @@ class Engine:
         now = float(time)
         return Claims([_claim(reply, shard, now) for reply in found], None if due < 0 else due / 1000)
 
-    async def stage(self, claim: Claim, state: bytes) -> None:
-        """Keep what the turn has so far, for another try of it. Raises Stale or StoreError."""
+    async def stage(self, claim: Claim, state: bytes, *, limit: float = AFTER_A_SEND) -> None:
+        """Keep what the turn has so far, for another try of it. Raises Stale, or StoreError after `limit` seconds."""
         at, conversation = self.shards[claim.shard], claim.conversation
-        if not await self._batch.run("stage", (at.run, at.st + conversation), (conversation, claim.token, state)):
+        args = (conversation, claim.token, state)
+        if not await self._batch.insist("stage", (at.run, at.st + conversation), args, limit):
             raise Stale(conversation)
 
     async def commit(
@@ -163,35 +180,39 @@ class Engine:
         append: Sequence[bytes] = (),
         forget: bool = False,
         replies: Sequence[bytes] = (),
+        limit: float = AFTER_A_SEND,
     ) -> None:
-        """End the turn; `forget` empties the session before `append`. Harmless again. Raises Stale or StoreError."""
+        """End the turn; `forget` empties the session before `append`. Harmless again.
+
+        Raises Stale, or StoreError after `limit` seconds."""
         at, conversation = self.shards[claim.shard], claim.conversation
         keys = [at.run, at.rdy, at.cnt]
         keys += [name + conversation for name in (at.st, at.done, at.mb, at.sess, at.out)]
         head = (conversation, claim.token, outcome, int(forget), self._window, self._session_ms, len(append))
-        result = await self._batch.run("commit", keys, (*head, *append, *replies))
+        result = await self._batch.insist("commit", keys, (*head, *append, *replies), limit)
         self._handed_on(claim, result)
 
     async def fail(
-        self, claim: Claim, kind: Literal["retry", "release", "dead"], *, delay: float = 0, reason: str = ""
-    ) -> None:
-        """End this try: the same event again after `delay` seconds (release: this try does not count), or never.
+        self,
+        claim: Claim,
+        kind: Failure,
+        *,
+        delay: float = 0,
+        reason: str = "",
+        patience: float = 0,
+        limit: float = AFTER_A_SEND,
+    ) -> bool:
+        """End this try: the same event again after `delay` seconds, or never. Returns whether `patience` made it dead.
 
-        Harmless again. Raises Stale or StoreError."""
+        release: this try does not count. wait: nor does this one; the delay grows while that lasts, and after
+        `patience` seconds of it (0: no end) the event is dead. Harmless again. Raises as `commit`."""
         at, conversation = self.shards[claim.shard], claim.conversation
-        keys = [
-            at.run,
-            at.rdy,
-            at.cnt,
-            at.st + conversation,
-            at.done + conversation,
-            at.mb + conversation,
-            at.dly,
-            at.dl,
-        ]
-        args = (conversation, claim.token, kind, round(delay * 1000), reason, self._dead_max)
-        result = await self._batch.run("fail", keys, args)
+        keys = [at.run, at.rdy, at.cnt]
+        keys += [name + conversation for name in (at.st, at.done, at.mb)]
+        args = (conversation, claim.token, kind, round(delay * 1000), reason, self._dead_max, round(patience * 1000))
+        result = await self._batch.insist("fail", [*keys, at.dly, at.dl], args, limit)
         self._handed_on(claim, result)
+        return bool(result == 4)
 
     async def beat(self, worker: str, claims: Sequence[Claim]) -> None:
         """Renew the lease of these claims. Does nothing to those that were taken away. Raises StoreError."""
@@ -276,7 +297,7 @@ class Engine:
     def _handed_on(self, claim: Claim, result: int) -> None:
         if result == -1:
             raise Stale(claim.conversation)
-        if result in (1, 3):
+        if result in (1, 3, 4):
             self.nudge(claim.shard)
 
 

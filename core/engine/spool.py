@@ -1,6 +1,9 @@
 """A local file for events that come while the store cannot take them, from sources that will not send them again."""
 
 import asyncio
+import contextlib
+import fcntl
+import itertools
 import os
 import random
 import struct
@@ -38,13 +41,44 @@ class SpoolFile:
     """Records one behind the other. What a crash cut off at the end was promised to nobody and is dropped."""
 
     def __init__(self, path: Path) -> None:
+        """Raises BlockingIOError where another process has the file."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise
         _sync_directory(path.parent)
         self.size = 0
         while (found := self.read(self.size)) is not None:
             self.size = found[1]
         os.ftruncate(self._file, self.size)
+
+    @classmethod
+    def own(cls, path: Path) -> "SpoolFile":
+        """A file that no other process writes, under this name or the next free one, with what the dead have left."""
+        for number in itertools.count():
+            try:
+                mine = cls(path.with_stem(f"{path.stem}-{number}") if number else path)
+                break
+            except BlockingIOError:
+                continue
+        for other in sorted(path.parent.glob(f"{path.stem}*{path.suffix}")):
+            if other != mine.path:
+                with contextlib.suppress(BlockingIOError):
+                    mine.take_over(cls(other))
+        return mine
+
+    def take_over(self, other: "SpoolFile") -> None:
+        """Put the records of another behind these, and remove it."""
+        at = 0
+        while (found := other.read(at)) is not None:
+            self.append([found[0]])
+            at = found[1]
+        other.path.unlink()
+        other.close()
 
     def append(self, records: Sequence[bytes]) -> None:
         """Return when they are on the disk: all of them, or none and an OSError."""
@@ -81,13 +115,14 @@ class SpooledInbox:
     """An inbox that takes events while the store is away, and hands them over in order when it is back.
 
     As long as anything is in the file, what comes goes behind it, so the order of a conversation holds. A crash while
-    handing over offers some again, which the store knows as duplicates.
+    handing over offers some again, which the store knows as duplicates. What then finds its mailbox full is dropped, as
+    it would have been without an outage.
     """
 
     def __init__(self, engine: Engine, path: Path, *, size_max: int = 256 * 2**20, pause: float = 1.0) -> None:
         """`size_max`: bytes on the disk. `pause`: seconds between attempts to hand over."""
         self._engine = engine
-        self._file = SpoolFile(path)
+        self._file = SpoolFile.own(path)
         self._size_max = size_max
         self._pause = pause
         self._coming: list[tuple[bytes, asyncio.Future[None]]] = []
@@ -121,7 +156,9 @@ class SpooledInbox:
                 continue
             if self._writer is not None:
                 await asyncio.wait([self._writer])
-            elif at == self._file.size:
+            else:
+                if at != self._file.size:
+                    log.error("the spool is damaged; the rest of it is lost", bytes=self._file.size - at)
                 self._file.clear()
                 self._filled.clear()
                 at = 0
@@ -169,10 +206,11 @@ class SpooledInbox:
             try:
                 result = await self._engine.accept(offer.conversation, offer.envelope, offer.uids, offer.cursor)
             except IntakeError:
-                result = Accepted.FULL
-            if result is not Accepted.FULL:
-                return
-            await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))
+                await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))
+                continue
+            if result is Accepted.FULL:  # one conversation must not hold up the others
+                log.warning("an event from the spool was dropped: its mailbox is full", conversation=offer.conversation)
+            return
 
 
 def _sync_directory(path: Path) -> None:

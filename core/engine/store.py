@@ -20,16 +20,25 @@ log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def open_store(
-    url: str | None, var: Path, *, appendfsync: str = "everysec"
-) -> AsyncIterator[redis.asyncio.Redis]:
+async def open_store(url: str | None, var: Path, *, appendfsync: str = "always") -> AsyncIterator[redis.asyncio.Redis]:
     """A client of the store, which is up. `url`: `REDIS_URL`, or None for the embedded server under `var`.
 
-    Raises StoreError when it cannot be reached or is too old."""
+    `appendfsync`: with `everysec` the server may answer up to two seconds before it writes, and a kill in that time
+    loses what was accepted. Raises StoreError when it cannot be reached, is too old, or the address is none."""
     if url:
-        async with connect(url) as client:
+        try:
+            opened = connect(url)
+            client = await opened.__aenter__()
+        except ValueError:
+            raise StoreError(
+                "REDIS_URL is no address such as redis://:password@host:6379/0; "
+                "special characters of a password are percent-encoded in it"
+            ) from None
+        try:
             await _check(client)
             yield client
+        finally:
+            await opened.__aexit__(None, None, None)
         return
     server = Server(var / "store", appendfsync=appendfsync)
     await asyncio.to_thread(server.start)

@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 
 import structlog
 from redis.exceptions import RedisError
 
-from core.engine.engine import Claim, Engine, Stale
-from core.errors import StoreError
+from core.engine.engine import Claim, Engine, Failure, Stale
+from core.errors import StoreError, Throttled, Unavailable, Unconfirmed
 
 log = structlog.get_logger(__name__)
 
@@ -22,13 +22,23 @@ class Worker:
     """A name belongs to one living process: what an earlier process of that name held is taken over at the start."""
 
     def __init__(
-        self, engine: Engine, turn: Callable[[Claim], Awaitable[None]], *, name: str, concurrency: int = 256
+        self,
+        engine: Engine,
+        turn: Callable[[Claim], Awaitable[None]],
+        *,
+        name: str,
+        concurrency: int = 256,
+        patience: float = 3600.0,
     ) -> None:
         """`turn` stages, commits or fails by itself. When it raises, the event is tried again later, and is a dead
-        letter after the engine's `max_tries`."""
+        letter after the engine's `max_tries`.
+
+        Tries during which the store or the platform was away do not count. `patience`: seconds for which a platform
+        may be away until the event is a dead letter."""
         self._engine = engine
         self._turn = turn
         self._name = name
+        self._patience = patience
         self._free = concurrency
         self._turns: dict[asyncio.Task[None], Claim] = {}
         self._dirty: set[int] = set()
@@ -44,7 +54,7 @@ class Worker:
         """Work until drained. Cancelled, it stops like a process that died: others take over after the lease."""
         self._engine.nudge = self.nudge
         self._claiming.clear()
-        keepers = [asyncio.create_task(keep) for keep in (self._listen(), self._beat(), self._reap(), self._sweep())]
+        keepers = [asyncio.create_task(keep) for keep in (self._listen(), self._keep(), self._sweep())]
         try:
             await self._claim()
             self._claiming.set()
@@ -144,26 +154,44 @@ class Worker:
 
     async def _try_again(self, claim: Claim, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
-        is_dead = claim.tries >= self._engine.max_tries and not isinstance(error, StoreError)
-        if is_dead:
+        kind, delay, patience = self._what_next(claim, error)
+        while True:
+            try:
+                is_dead = await self._engine.fail(claim, kind, delay=delay, reason=reason, patience=patience, limit=0)
+            except Stale:
+                log.warning("a turn was taken over by another worker", conversation=claim.conversation)
+                return
+            except StoreError as outage:
+                if self._draining:
+                    log.warning(
+                        "a turn could not be handed on; its lease must run out", error=str(outage), exc_info=error
+                    )
+                    return
+                await self._pause(outage)
+                continue
+            break
+        if is_dead or kind == "dead":
             log.error("an event became a dead letter", conversation=claim.conversation, reason=reason, exc_info=error)
         else:
             log.warning("a turn failed and is tried again", conversation=claim.conversation, exc_info=error)
-        delay = random.uniform(0.5, 1.0) * min(60.0, 2.0 ** (claim.tries - 1))
 
-        while not self._draining:
-            try:
-                await self._engine.fail(claim, "dead" if is_dead else "retry", delay=delay, reason=reason)
-            except Stale:
-                log.warning("a turn was taken over by another worker", conversation=claim.conversation)
-            except StoreError as outage:
-                await self._pause(outage)
-                continue
-            return
+    def _what_next(self, claim: Claim, error: Exception) -> tuple[Failure, float, float]:
+        """The kind of failure, the delay and the patience."""
+        jitter = random.uniform(0.5, 1.0)
+        match error:
+            case StoreError():
+                return "wait", jitter, 0
+            case Throttled(retry_after=seconds):
+                return "wait", seconds + jitter, self._patience
+            case Unavailable() | Unconfirmed():
+                return "wait", jitter, self._patience
+            case _ if claim.tries >= self._engine.max_tries:
+                return "dead", 0, 0
+        return "retry", jitter * min(60.0, 2.0 ** (claim.tries - 1)), 0
 
     async def _release(self, claim: Claim) -> None:
         try:
-            await self._engine.fail(claim, "release")
+            await self._engine.fail(claim, "release", limit=0)
         except Stale:
             return
 
@@ -185,21 +213,30 @@ class Worker:
         finally:
             await link.close()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._engine.lease / 3)
-            if self._turns:
-                await self._attempt(self._engine.beat(self._name, list(self._turns.values())))
+    async def _keep(self) -> None:
+        """Renew the leases of our turns, and only then take back what others let run out.
 
-    async def _reap(self) -> None:
+        After an outage all leases may have run out, so each worker has a round to renew its own first."""
+        known = self._engine.connections
         while True:
-            await asyncio.sleep(self._engine.lease / 2 * random.uniform(0.8, 1.2))
-            await self._attempt(self._engine.reap())
+            await asyncio.sleep(self._engine.lease / 3 * random.uniform(0.8, 1.0))
+            turns = list(self._turns.values())
+            try:
+                await (self._engine.beat(self._name, turns) if turns else self._engine.command("PING"))
+                if known != self._engine.connections:
+                    known = self._engine.connections
+                    continue
+                await self._engine.reap(keep=turns)
+            except StoreError:
+                continue  # the claims report the outage
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP * random.uniform(0.8, 1.2))
-            repaired = await self._attempt(self._engine.sweep())
+            try:
+                repaired = await self._engine.sweep()
+            except StoreError:
+                continue
             if repaired:
                 log.error("conversations had lost their token", count=repaired)
 
@@ -208,12 +245,6 @@ class Worker:
         taken = await self._engine.reap(self._name, self._turns.values())
         if taken:
             log.info("took over turns that were cut off", count=taken)
-
-    async def _attempt(self, call: Coroutine[None, None, int | None]) -> int | None:
-        try:
-            return await call
-        except StoreError:
-            return None  # it is tried again at the next round; the claims report the outage
 
     async def _pause(self, error: Exception) -> None:
         log.warning("waiting for the store", error=str(error))

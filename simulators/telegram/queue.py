@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import count
@@ -28,7 +29,7 @@ class Queue:
         self._faults = faults
         self._log = log
         self._allowed: Sequence[str] = ()
-        self._ids = count(870_000_001)
+        self._ids = count(int(time.time() * 1000))
         self._held: list[Json] = []
         self._news = asyncio.Event()
         self._poller: object = None

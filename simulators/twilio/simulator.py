@@ -60,7 +60,7 @@ class TwilioSimulator(Simulator):
         self.files: dict[str, tuple[bytes, str]] = {}
         """Path of a media file -> its bytes and type."""
         self.webhooks = Deliveries(self)
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(time.time_ns() // 1000)  # the hub remembers those of an earlier run
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -36,10 +36,10 @@ def test_a_variable_is_filled_in(text, result):
         ("${NONE}", "the environment has no NONE: set it, or write ${NONE:-} where it may be missing"),
         ("${NONE:?set NONE to your token}", "NONE: set NONE to your token"),
         ("${EMPTY:?}", "EMPTY: must be set"),
-        ("${A", "'${A' is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
-        ("${}", "'${}' is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
-        ("${A:=b}", "'${A:=b}' is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
-        ("${!A}", "'${!A}' is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
+        ("${A", "this is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
+        ("${}", "this is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
+        ("${A:=b}", "this is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
+        ("${!A}", "this is no variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}"),
     ],
 )
 def test_what_cannot_be_filled_in_is_told(text, fault):

@@ -3,6 +3,7 @@
 import pytest
 
 from config.load import environment
+from core.errors import ConfigError
 
 
 def test_a_small_file_becomes_typed_settings(folder, small):
@@ -246,3 +247,15 @@ def test_a_secret_of_the_wrong_type_is_not_shown(folder, small):
     assert folder.faults(small.replace("1:fake", "[fake-secret]")) == [
         "hub.yaml:5:16 channels.desk.bot_token: expected text, not a list"
     ]
+
+
+def test_an_env_file_that_cannot_be_read_is_a_fault_and_no_crash(tmp_path):
+    (tmp_path / ".env").write_bytes(b"A=caf\xe9\n")
+    with pytest.raises(ConfigError) as caught:
+        environment(tmp_path, {})
+    assert ".env: cannot be read" in caught.value.faults[0]
+
+
+def test_what_is_no_variable_is_not_repeated_for_it_may_be_a_secret(folder):
+    (fault,) = folder.faults("hub: {public_url: '${xoxb-111-secret}'}\n")
+    assert "xoxb" not in fault

@@ -1,14 +1,14 @@
 import asyncio
-from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from core.adapter import Settings, Wiring
+from core.bot import Restart
 from core.engine.dead import DeadLetters
 from core.engine.spool import SpooledInbox
 from core.engine.worker import Worker
-from core.errors import Undeliverable
+from core.errors import IntakeError, Throttled, Undeliverable
 from core.events import Accepted, Attachment, Edited, Press, User
 from core.hub import Hub
 from core.supervisor import Channel, State
@@ -186,7 +186,7 @@ async def test_every_accepted_event_is_accounted_for(chat):
 
 
 async def test_what_a_platform_will_not_bring_again_is_kept_while_the_store_is_away(chat, redis, tmp_path, monkeypatch):
-    monkeypatch.setattr(FakeAdapter, "capabilities", replace(FakeAdapter.capabilities, redelivers=False))
+    chat.channel.redelivers = False
     spool = chat.hub.spool = SpooledInbox(chat.engine, tmp_path / "spool", pause=0.01)
     handing_over = asyncio.create_task(spool.run())
     monkeypatch.setattr(chat.engine._batch, "_limit", 0.05)
@@ -234,3 +234,78 @@ async def test_a_bot_that_breaks_in_the_middle_is_asked_again_and_goes_on_in_the
 
     monkeypatch.setattr(chat.bot, "respond", respond)
     assert await chat.say(said("tell me")) == ["Once upon a time."]
+
+
+async def test_a_draft_that_is_taken_back_does_not_stay(chat, monkeypatch):
+    monkeypatch.setattr("core.delivery.live.FIRST", 0.0)
+
+    async def respond(turn):
+        yield "On second thought"
+        while not chat.adapter.texts:
+            await asyncio.sleep(0.001)
+        yield Restart()
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    assert await chat.say(said("hello")) == ["…"]
+
+
+async def test_a_channel_that_is_throttled_for_long_leaves_the_others_their_turns(chat, monkeypatch):
+    monkeypatch.setattr("core.delivery.gate.PATIENCE", 0.01)
+    chat.adapter.trouble = [Throttled(0.3)]
+    await chat.hub.accept(said("later", room="busy"))
+    while chat.adapter.trouble:
+        await asyncio.sleep(0.001)
+    while chat.worker._turns:
+        await asyncio.sleep(0.001)
+    assert chat.adapter.texts == []
+    await chat.settled()
+    assert chat.adapter.texts == ["later"]
+
+
+async def test_a_full_mailbox_is_told_once_and_to_nobody_who_would_get_no_answer(chat):
+    chat.engine._mailbox_max = 1
+    chat.bot.holds["slow"] = asyncio.Event()
+    await chat.hub.accept(said("slow", 1))
+    robot = User("robot", is_bot=True)
+    assert await chat.hub.accept(said("beep", 2, user=robot)) is Accepted.FULL
+    assert chat.adapter.texts == []
+    assert [await chat.hub.accept(said("more", n)) for n in (3, 4)] == [Accepted.FULL] * 2
+    assert len(chat.adapter.texts) == 1
+    chat.bot.holds["slow"].set()
+
+
+async def test_an_event_of_a_channel_that_is_gone_is_not_taken(chat):
+    with pytest.raises(IntakeError):
+        await Hub(chat.engine, {}).accept(said("hello"))
+
+
+async def test_the_spool_is_asked_also_while_the_channel_starts(chat, tmp_path):
+    spool = chat.hub.spool = SpooledInbox(chat.engine, tmp_path / "spool")
+    chat.channel.redelivers, chat.channel.adapter = False, None
+    spool._filled.set()  # something waits in the file, so that what comes goes behind it
+    assert await chat.hub.accept(said("hello")) is Accepted.NEW
+    assert (await chat.engine.stats()).accepted == 0
+    assert spool._file.size > 0
+    await spool.close()
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(3), KeyError("x")])
+async def test_whatever_a_bot_raises_is_its_own_failure_and_nobody_elses(chat, monkeypatch, error):
+    tries = []
+
+    async def respond(turn):
+        tries.append(turn)
+        if len(tries) == 1:
+            raise error
+        yield "second try"
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    assert await chat.say(said("hello")) == ["second try"]
+
+
+async def test_a_bot_that_hangs_is_given_up(chat, monkeypatch):
+    monkeypatch.setattr("core.hub.TURN_LIMIT", 0.05)
+    chat.engine.max_tries = 1
+    chat.bot.holds["hang"] = asyncio.Event()
+    (text,) = await chat.say(said("hang"))
+    assert "Reference" in text

@@ -81,3 +81,9 @@ def test_libraries_are_quiet_below_warnings_even_when_we_are_not(lines):
 def test_short_values_are_no_secrets_that_could_blank_out_ordinary_words(lines):
     structlog.get_logger("core.test").info("short and sweet")
     assert "short and sweet" in lines.text
+
+
+def test_a_secret_is_known_in_json_and_in_addresses_too(lines):
+    log._Formatter.redact.learn(['se/cr"et-value'])
+    structlog.get_logger("core.test").info("x", body={"key": 'se/cr"et-value'}, url="?k=se%2Fcr%22et-value")
+    assert "et-value" not in lines.text

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import aiohttp
 import pytest
@@ -115,6 +116,70 @@ async def test_a_channel_that_hangs_at_stop_is_left_behind(channel):
     await until(lambda: one.state is State.RUNNING)
     await one.stop()
     assert one.state is State.STOPPED
+
+
+async def slow_stop(adapter):
+    await asyncio.sleep(0.02)
+    adapter.stopped += 1
+
+
+async def test_a_stop_while_the_platform_is_being_let_go_waits_for_the_end_of_that(channel):
+    def prepare(adapter):
+        adapter.stop = lambda: slow_stop(adapter)
+        adapter.probe_error = NotReady("gone")
+
+    one = channel(prepare)
+    one.start()
+    await until(lambda: one.state is State.NOT_READY)
+    await one.stop()
+    assert one.built[0].stopped == 1
+
+
+async def test_of_two_stops_at_once_both_wait(channel):
+    one = channel(lambda adapter: setattr(adapter, "stop", lambda: slow_stop(adapter)))
+    one.start()
+    await until(lambda: one.state is State.RUNNING)
+    first = asyncio.create_task(one.stop())
+    await asyncio.sleep(0)
+    await one.stop()
+    assert one.built[0].stopped == 1
+    await first
+
+
+async def test_a_silent_platform_is_let_go_only_after_the_turns_under_way(channel):
+    one = channel()
+    one.start()
+    await until(lambda: one.state is State.RUNNING)
+    with one.turn():
+        one.built[0].probe_error = NotReady("gone")
+        await until(lambda: one.state is State.NOT_READY)
+        await asyncio.sleep(0.01)
+        assert (one.adapter, one.built[0].stopped) == (None, 0)
+    await until(lambda: one.built[0].stopped)
+
+
+async def test_a_channel_stopped_before_its_first_step_counts_as_settled(channel):
+    one = channel()
+    one.start()
+    await one.stop()
+    assert one.settled.is_set()
+
+
+async def test_a_channel_that_cannot_be_cancelled_is_left_behind_and_never_runs(channel):
+    async def stubborn():
+        while not free.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await free.wait()
+
+    free = asyncio.Event()
+    one = channel(lambda adapter: setattr(adapter, "start", stubborn))
+    one.start()
+    await until(lambda: one.built)
+    await one.stop()
+    assert one.state is State.STOPPED
+    free.set()
+    await until(lambda: one.built[0].stopped)
+    assert (one.state, one.adapter) == (State.STOPPED, None)
 
 
 async def test_a_channel_without_its_secrets_is_off_and_says_what_is_missing(channel):

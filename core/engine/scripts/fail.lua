@@ -2,11 +2,13 @@
 -- FAIL: end a try without an answer.
 --
 -- KEYS  run, rdy, cnt, st, done, mb, dly, dl
--- ARGV  conversation, token, kind (retry|release|dead), delay (ms), reason, dead letters kept
--- ->    0: IDLE | 1: MORE, a new token is at the tail | 2: ALREADY | 3: DELAYED | -1: STALE
+-- ARGV  conversation, token, kind (retry|release|wait|dead), delay (ms), reason, dead letters kept, patience (ms; 0: no end)
+-- ->    0: IDLE | 1: MORE, a new token is at the tail | 2: ALREADY | 3: DELAYED | 4: OUT OF PATIENCE, dead | -1: STALE
 --
 -- retry: the same event again, now or after the delay; what was staged is kept. release: the same, and the try does not
--- count. dead: the event moves to the dead letters, and the conversation goes on with the next one.
+-- count. wait: as release, the delay grows to a minute the longer it lasts, and after the patience the event is dead; a
+-- release with a delay starts the patience anew. dead: the event moves to the dead letters, and the conversation goes on
+-- with the next one.
 -- The acknowledgement is the guard as in COMMIT.
 local run, rdy, cnt, st, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local mb, dly, dl = KEYS[6], KEYS[7], KEYS[8]
@@ -18,25 +20,37 @@ end
 redis.call('SET', done, token, 'PX', 60000)
 redis.call('XDEL', rdy, token)
 
-if kind == 'dead' then
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local waited_out = false
+if kind == 'wait' then
+  redis.call('HSETNX', st, 'since', now)
+  local waited, patience = now - redis.call('HGET', st, 'since'), tonumber(ARGV[7])
+  waited_out = patience > 0 and waited >= patience
+  delay = math.floor(math.min(delay * (1 + waited / 1000), math.max(delay, 60000)))
+end
+
+if kind == 'dead' or waited_out then
   redis.call('XADD', dl, 'MAXLEN', '~', ARGV[6], '*', 'c', conversation, 'e', redis.call('LPOP', mb), 'r', ARGV[5])
   redis.call('HINCRBY', cnt, 'dead', 1)
   redis.call('HINCRBY', cnt, 'pending', -1)
   redis.call('DEL', st)
   if redis.call('EXISTS', mb) == 0 then
     redis.call('HDEL', run, conversation)
-    return 0
+    return waited_out and 4 or 0
   end
 else
-  if kind == 'release' then
+  if kind ~= 'retry' then
     redis.call('HINCRBY', st, 'tries', -1)
   end
+  if kind == 'release' and delay > 0 then
+    redis.call('HDEL', st, 'since')
+  end
   if delay > 0 then
-    local time = redis.call('TIME')
-    redis.call('ZADD', dly, time[1] * 1000 + math.floor(time[2] / 1000) + delay, conversation)
+    redis.call('ZADD', dly, now + delay, conversation)
     redis.call('HSET', run, conversation, '')
     return 3
   end
 end
 redis.call('HSET', run, conversation, redis.call('XADD', rdy, '*', 'c', conversation))
-return 1
+return waited_out and 4 or 1

@@ -112,3 +112,23 @@ def test_chat_with_a_bot_that_is_not_there_names_those_that_are(run):
     result = run("chat", "--bot", "nobody")
     assert isinstance(result.exception, ConfigError)
     assert result.exception.faults == ["there is no bot 'nobody'; the file has assistant"]
+
+
+def test_a_broken_bot_file_is_named_in_one_line(tmp_path, monkeypatch):
+    import bots
+
+    (tmp_path / "broken.py").write_text("def respond(:\n")
+    monkeypatch.setattr(bots, "__path__", [str(tmp_path)])
+    with pytest.raises(ConfigError) as caught:
+        bots.bot_type("broken")
+    assert caught.value.faults[0].startswith("bots/broken.py: SyntaxError")
+
+
+@pytest.mark.parametrize("url", ["httpx://x", "redis://localhost:abc", "redis://:hunter22/word@127.0.0.1:6379"])
+def test_an_address_of_the_store_that_is_none_is_said_in_one_line_without_its_password(file, url):
+    file.write_text(file.read_text().replace('redis_url: "unix://', f'redis_url: "{url}", log_level: "info"}}\n#'))
+    result = process("dead", "list", "--config", str(file))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "REDIS_URL is no address" in result.stderr
+    assert "hunter22" not in result.stderr

@@ -1,9 +1,12 @@
+import asyncio
+from itertools import pairwise
+
 import aiohttp
 import pytest
 
 from core.adapter import Settings, Wiring
 from core.bot import Restart
-from core.delivery.answer import Answer, fit
+from core.delivery.answer import Answer, fit, fitted
 from core.delivery.deliver import GONE, Delivery, Staged
 from core.delivery.gate import Gate
 from core.errors import Throttled, Unavailable, Unconfirmed, Undeliverable
@@ -24,8 +27,11 @@ def no_waiting(monkeypatch):
     """Back-off without its seconds: what is slept is noted."""
     slept = []
 
+    real = asyncio.sleep
+
     async def sleep(seconds):
         slept.append(seconds)
+        await real(min(seconds, 0.05))
 
     monkeypatch.setattr("core.delivery.deliver.asyncio.sleep", sleep)
     return slept
@@ -145,6 +151,71 @@ async def test_a_message_that_is_not_needed_after_all_shows_that(adapter, delive
     assert adapter.texts == ["short", GONE.text]
 
 
+async def test_who_has_lost_the_turn_does_not_write_over_the_answer(adapter, delivery):
+    mine, owner = Staged(TO, 1000.0), ["mine"]
+
+    async def save(_):
+        if owner != ["mine"]:
+            raise ConnectionError("the turn belongs to somebody else")
+
+    zombie = delivery(save, mine)
+    await zombie.draft(parts("Hel"))
+    owner[:] = ["other"]
+    await delivery(staged=Staged(TO, 1000.0, sent=list(mine.sent)), resumed=True).finish(parts("The answer"))
+    with pytest.raises(ConnectionError):
+        await zombie.draft(parts("Hello"))
+    assert adapter.texts == ["The answer"]
+
+
+async def test_a_throttled_search_is_waited_for_like_a_send(adapter, delivery, monkeypatch):
+    real, refusals = adapter.find, [Throttled(0.01)] * 5
+
+    async def find(*where):
+        if refusals:
+            raise refusals.pop()
+        return await real(*where)
+
+    monkeypatch.setattr(adapter, "find", find)
+    await delivery(resumed=True).finish(parts("a"))
+    assert adapter.texts == ["a"]
+
+
+async def test_what_is_found_and_cannot_be_edited_has_to_do(adapter, delivery):
+    await delivery(Store(dies_at=2)).show(parts("a"))
+    adapter.edit_trouble = [Undeliverable("the time for edits is over")]
+    await delivery(resumed=True).finish(parts("a"))
+    assert adapter.texts == ["a"]
+
+
+async def test_a_draft_of_an_earlier_try_that_cannot_be_edited_is_answered_anew(adapter, delivery):
+    staged = Staged(TO, 1000.0)
+    await delivery(staged=staged).draft(parts("Hel"))
+    adapter.edit_trouble = [Undeliverable("gone")] * 9
+    store = Store()
+    await delivery(store, staged, resumed=True).finish(parts("Hello", "world"))
+    assert adapter.texts == ["Hel", "Hello", "world"]
+    assert [sent.id for sent in staged.sent] == ["m2", "m3"]
+    assert len(store.saves) == 2  # the new message is known before the next is sent
+
+
+async def test_a_turn_that_was_taken_over_during_a_wait_sends_nothing(adapter):
+    gate, owner = Gate(), ["mine"]
+
+    async def save(_):
+        if owner != ["mine"]:
+            raise ConnectionError("the turn belongs to somebody else")
+
+    gate.close(TO, Throttled(0.05))
+    sending = asyncio.create_task(
+        Delivery(Staged(TO, 1000.0), adapter, gate, save, "turn", resumed=False).finish(parts("a"))
+    )
+    await asyncio.sleep(0)
+    owner[:] = ["other"]
+    with pytest.raises(ConnectionError):
+        await sending
+    assert adapter.texts == []
+
+
 async def test_what_cannot_be_edited_any_more_is_sent_anew(adapter, delivery):
     it = delivery()
     await it.draft(parts("Hel"))
@@ -183,3 +254,31 @@ def test_a_long_answer_is_split_and_its_buttons_stay_under_the_end(adapter):
 def test_choices_become_a_numbered_list_where_there_are_no_buttons(adapter, monkeypatch):
     monkeypatch.setattr(FakeAdapter, "capabilities", type(adapter).capabilities.__class__(max_text=200))
     assert fit([menu("Which?", "Red", "Blue")], adapter) == [Part("Which?\n\n1. Red\n2. Blue")]
+
+
+@pytest.mark.parametrize("text", ["> " * 20000, "[" * 60000, "- a\n" * 30000, "x" * 60000, "_*" * 10000])
+async def test_a_text_that_no_reader_meant_still_arrives_in_pieces_and_holds_up_nobody(adapter, text):
+    beats = []
+
+    async def beat():
+        while True:
+            beats.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(0.005)
+
+    beating = asyncio.create_task(beat())
+    fitting = await fitted([Part(text)], adapter)
+    beating.cancel()
+    assert all(adapter.measure(part.text) <= 200 for part in fitting)
+    assert max((b - a for a, b in pairwise(beats)), default=0) < 2
+
+
+def test_lone_surrogates_never_reach_a_platform():
+    answer = Answer()
+    answer.add("a\ud800b")
+    answer.add(Part("c\udfff"))
+    assert [part.text for part in answer.parts()] == ["a?b", "c?"]
+
+
+def test_a_bot_that_yields_something_else_is_told_so():
+    with pytest.raises(TypeError, match="not int"):
+        Answer().add(5)

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from core.delivery.gate import Gate
 from core.errors import Throttled
 from core.events import Address
@@ -39,8 +41,47 @@ async def test_a_longer_wait_is_not_shortened_by_a_later_answer():
     assert not gate.is_open(HERE)
 
 
-async def test_gates_that_have_opened_are_forgotten():
+async def test_gates_that_have_opened_are_forgotten(monkeypatch):
+    monkeypatch.setattr("core.delivery.gate.SHORTEST", 0.0)
     gate = Gate()
     gate.close(HERE, Throttled(0.0))
     assert gate.is_open(HERE)
     assert gate._closed == {}
+
+
+async def test_a_wait_that_is_too_long_is_given_back_to_the_caller():
+    gate = Gate()
+    gate.close(HERE, Throttled(3600))
+
+    async def call():
+        raise AssertionError("nobody passes a closed gate")
+
+    with pytest.raises(Throttled) as caught:
+        await gate.send(HERE, call)
+    assert caught.value.retry_after > 3500
+
+
+async def test_whoever_waited_looks_around_before_going_on():
+    gate, seen = Gate(), []
+    gate.close(HERE, Throttled(0.01))
+
+    async def look():
+        seen.append("looked")
+
+    async def call():
+        seen.append("called")
+
+    await gate.send(HERE, call, look)
+    assert seen == ["looked", "called"]
+
+
+async def test_a_platform_that_says_later_without_a_time_does_not_hold_the_loop():
+    gate, refusals = Gate(), [Throttled(0.0)] * 2
+
+    async def call():
+        if refusals:
+            raise refusals.pop()
+        return "sent"
+
+    async with asyncio.timeout(5):
+        assert await gate.send(HERE, call) == "sent"

@@ -100,3 +100,22 @@ async def test_buttons_come_with_the_message_they_belong_to(delivery, adapter): 
         answer.add(Part("choose"))
         live.news()
         await until(lambda: adapter.texts == ["text", "choose"])
+
+
+async def test_a_fault_of_the_adapter_is_none_of_the_bot(delivery, adapter, monkeypatch):  # noqa: F811
+    real = adapter.send
+
+    async def broken(*what):
+        monkeypatch.setattr(adapter, "send", real)
+        raise ZeroDivisionError("bug")
+
+    monkeypatch.setattr(adapter, "send", broken)
+    answer = Answer()
+    async with Live(answer, delivery) as live:
+        answer.add("one ")
+        live.news()
+        await until(lambda: adapter.send == real)
+        answer.add("two")
+        live.news()
+    await delivery.finish(answer.parts())
+    assert adapter.texts == ["one two"]

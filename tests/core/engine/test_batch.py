@@ -42,6 +42,19 @@ async def test_more_callers_than_may_wait_are_refused(batch):
     assert sum(isinstance(result, StoreError) for result in results) == 50
 
 
+async def test_a_fault_of_our_own_is_told_to_every_caller(batch, monkeypatch):
+    async def ask(commands, limit):
+        raise ValueError("a fault")
+
+    await batch.command("PING")
+    with monkeypatch.context() as broken:
+        broken.setattr(batch._link, "ask", ask)
+        async with asyncio.timeout(5):
+            results = await asyncio.gather(*(batch.command("PING") for _ in range(3)), return_exceptions=True)
+    assert {type(result) for result in results} == {ValueError}
+    assert await batch.command("PING") == b"PONG"
+
+
 async def test_a_link_that_was_cancelled_starts_afresh(redis, prefix):
     link = Link(redis.connection_pool)
     waiting = asyncio.create_task(link.ask([pack("BLPOP", prefix, 5)], 5))

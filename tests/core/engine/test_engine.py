@@ -256,3 +256,28 @@ async def test_nobody_reads_the_answer_to_a_cancelled_call(engine, redis: Redis,
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(result) for result in results} == {type(None), asyncio.CancelledError}
     assert await get("canary1") == b"secret1"
+
+
+async def test_waits_grow_with_the_time_they_last_up_to_a_minute(engine, redis):
+    await engine.accept("a", b"1", ["1"])
+    waits = []
+    for since in (0, 9, 3000):
+        (claim,) = await take(engine)
+        await redis.hset(f"{engine.shards[0].st}a", "since", round((claim.time - since) * 1000))
+        assert not await engine.fail(claim, "wait", delay=1)
+        waits.append((await engine.claim("w", 1)).due_in)
+        await redis.zadd(engine.shards[0].dly, {"a": 0})
+    assert waits == [pytest.approx(1, abs=0.5), pytest.approx(10, abs=0.5), pytest.approx(60, abs=0.5)]
+
+
+async def test_a_release_with_a_delay_starts_the_patience_anew(engine, redis):
+    await engine.accept("a", b"1", ["1"])
+    for kind in ("wait", "release", "wait"):
+        (claim,) = await take(engine)
+        assert not await engine.fail(claim, kind, delay=1, patience=3600)
+        await redis.zadd(engine.shards[0].dly, {"a": 0})
+        if kind == "wait":
+            await redis.hset(f"{engine.shards[0].st}a", "since", 0)
+    (claim,) = await take(engine)
+    assert await engine.fail(claim, "wait", delay=1, patience=3600)
+    assert ((await engine.stats()).dead, (await engine.stats()).in_flight) == (1, 0)

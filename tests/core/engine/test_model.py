@@ -172,7 +172,12 @@ class Inbox(RuleBasedStateMachine):
                 self.pop(claim.conversation, outcome)
 
     @precondition(lambda self: self.claims)
-    @rule(which=any_claim, kind=st.sampled_from(["retry", "release", "dead"]), late=st.booleans(), lost=st.booleans())
+    @rule(
+        which=any_claim,
+        kind=st.sampled_from(["retry", "release", "wait", "dead"]),
+        late=st.booleans(),
+        lost=st.booleans(),
+    )
     def fail(self, which: int, kind: Any, late: bool, lost: bool) -> None:
         claim = self.claims[which % len(self.claims)]
         for _ in range(2 if lost else 1):
@@ -182,7 +187,7 @@ class Inbox(RuleBasedStateMachine):
             if kind == "dead":
                 self.pop(claim.conversation, "dead")
                 continue
-            if kind == "release":
+            if kind in ("release", "wait"):
                 self.tries[claim.conversation] -= 1
             if late:
                 self.delayed.add(claim.conversation)

@@ -27,9 +27,9 @@ def away(tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def spooled(server: Server, path, **options):
+async def spooled(server: Server, path, mailbox_max: int = 100, **options):
     async with connect(f"unix://{server.socket}") as client:
-        engine = Engine(client, limit=0.05)
+        engine = Engine(client, limit=0.05, mailbox_max=mailbox_max)
         inbox = SpooledInbox(engine, path, pause=0.01, **options)
         handing = asyncio.create_task(inbox.run())
         yield inbox, engine
@@ -81,6 +81,15 @@ async def test_many_at_once_are_all_kept_in_order(away, tmp_path):
         assert await waiting(engine, "a") == [b"%d" % number for number in range(50)]
 
 
+async def test_a_full_mailbox_does_not_hold_up_the_other_conversations(away, tmp_path):
+    async with spooled(away, tmp_path / "spool", mailbox_max=1) as (inbox, engine):
+        for conversation, text in (("a", b"1"), ("a", b"2"), ("b", b"3")):
+            await inbox.accept(conversation, text, [text.decode()])
+        await asyncio.to_thread(away.start)
+        await handed_over(inbox)
+        assert [await waiting(engine, "a"), await waiting(engine, "b")] == [[b"1"], [b"3"]]
+
+
 async def test_a_full_spool_refuses(away, tmp_path):
     async with spooled(away, tmp_path / "spool", size_max=200) as (inbox, _):
         await inbox.accept("a", b"x" * 100, ["1"])
@@ -121,3 +130,38 @@ def test_a_cut_file_holds_the_records_before_the_cut(tmp_path_factory, records, 
         at = each[1]
     file.close()
     assert found == records[: sum(end <= cut for end in ends)]
+
+
+def test_two_processes_never_write_one_file(tmp_path):
+    one, two = SpoolFile.own(tmp_path / "sb.spool"), SpoolFile.own(tmp_path / "sb.spool")
+    one.append([b"a"])
+    two.append([b"b"])
+    assert (one.read(0)[0], two.read(0)[0]) == (b"a", b"b")
+    one.close()
+    two.close()
+
+
+def test_what_a_dead_process_left_in_its_file_is_taken_over(tmp_path):
+    one, two = SpoolFile.own(tmp_path / "sb.spool"), SpoolFile.own(tmp_path / "sb.spool")
+    two.append([b"left", b"behind"])
+    one.close()
+    two.close()
+    again = SpoolFile.own(tmp_path / "sb.spool")
+    first, at = again.read(0)
+    assert (first, again.read(at)[0]) == (b"left", b"behind")
+    assert [file.name for file in tmp_path.iterdir()] == ["sb.spool"]
+    again.close()
+
+
+async def test_a_damaged_record_does_not_stop_the_loop(engine, tmp_path):
+    spool = SpooledInbox(engine, tmp_path / "sb.spool")
+    spool._file.append([b"\x93 no offer", b"x"])
+    os.pwrite(spool._file._file, b"\xff" * 12, 0)
+    spool._filled.set()
+    running = asyncio.create_task(spool.run())
+    async with asyncio.timeout(5):
+        while spool._filled.is_set():
+            await asyncio.sleep(0.005)
+    running.cancel()
+    await asyncio.wait([running])
+    await spool.close()

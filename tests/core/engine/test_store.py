@@ -1,6 +1,7 @@
 """The store: found or started, one server at a time, back after it was killed, refusing when it is full."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,11 +70,14 @@ async def test_turns_under_way_survive_an_outage(tmp_path):
         answers = Answers(engine)
         pid = (await client.info("server"))["process_id"]
 
+        begun = []
+
         async def turn(claim):
-            if claim.tries == 1:
+            begun.append(claim.tries)
+            if len(begun) == 1:
                 os.kill(pid, signal.SIGSTOP)
                 try:
-                    await engine.stage(claim, b"")
+                    await engine.stage(claim, b"", limit=0)
                 finally:
                     os.kill(pid, signal.SIGCONT)
             await answers(claim)
@@ -81,7 +85,59 @@ async def test_turns_under_way_survive_an_outage(tmp_path):
         async with working(engine, turn):
             await engine.accept("a", b"1", ["1"])
             assert await answers.until(1) == [b"1"]
+        assert begun == [1, 1]
         await engine.close()
+
+
+async def test_a_turn_that_ends_while_the_store_is_away_is_not_begun_again(tmp_path):
+    async with open_store(None, tmp_path) as client:
+        engine = Engine(client, limit=0.1)
+        pid = (await client.info("server"))["process_id"]
+        begun, ended = [], asyncio.Event()
+
+        async def turn(claim):
+            begun.append(claim.tries)
+            os.kill(pid, signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(0.5, os.kill, pid, signal.SIGCONT)
+            await engine.commit(claim, outcome="answered")
+            ended.set()
+
+        async with working(engine, turn):
+            await engine.accept("a", b"1", ["1"])
+            async with asyncio.timeout(10):
+                await ended.wait()
+        assert begun == [1]
+        assert (await engine.stats()).answered == 1
+        await engine.close()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_an_outage_longer_than_the_lease_takes_no_live_turn_from_its_worker(tmp_path, alone):
+    async with open_store(None, tmp_path) as client:
+        ours, theirs = (Engine(client, limit=0.1, lease=0.3) for _ in range(2))
+        pid = (await client.info("server"))["process_id"]
+        begun, go = [], asyncio.Event()
+
+        async def turn(claim):
+            begun.append(claim.token)
+            await go.wait()
+            await ours.commit(claim, outcome="answered")
+
+        async with working(ours, turn), contextlib.AsyncExitStack() as others:
+            for number in range(8):
+                await ours.accept(f"c{number}", b"", [str(number)])
+            async with asyncio.timeout(10):
+                while len(begun) < 8:
+                    await asyncio.sleep(0.005)
+            if not alone:
+                await others.enter_async_context(working(theirs, turn, name="another"))
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(0.6)
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.6)
+            go.set()
+        assert len(begun) == 8
+        await asyncio.gather(ours.close(), theirs.close())
 
 
 async def test_a_silent_store_refuses_events_within_the_limit(server):

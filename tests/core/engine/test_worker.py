@@ -13,6 +13,7 @@ from core.engine import worker as module
 from core.engine.dead import DeadLetters
 from core.engine.engine import Claim, Engine, Stale
 from core.engine.worker import Worker
+from core.errors import HubError, StoreError, Throttled, Unavailable, Unconfirmed
 
 
 @contextlib.asynccontextmanager
@@ -130,6 +131,59 @@ async def test_a_failed_turn_is_tried_again_and_then_a_dead_letter(engine, monke
     assert tries == [1, 2, 3, 4, 5]
     (letter,) = await DeadLetters(engine).list()
     assert (letter.envelope, letter.reason) == (b"poison", "ValueError: no way")
+
+
+@pytest.mark.parametrize("error", [StoreError("away"), Unavailable("503"), Unconfirmed("time-out"), Throttled(0)])
+async def test_tries_while_the_store_or_the_platform_is_away_do_not_count(engine, monkeypatch, error: HubError):
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: 0.001)
+    answers = Answers(engine)
+    tries = []
+
+    async def turn(claim: Claim) -> None:
+        tries.append(claim.tries)
+        if len(tries) <= engine.max_tries:
+            raise error
+        await answers(claim)
+
+    async with working(engine, turn):
+        await engine.accept("a", b"1", ["1"])
+        await answers.until(1)
+    assert tries == [1] * (engine.max_tries + 1)
+
+
+async def test_a_platform_away_for_longer_than_our_patience_leaves_a_dead_letter(engine, monkeypatch):
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: 0.001)
+    answers = Answers(engine)
+
+    async def turn(claim: Claim) -> None:
+        if claim.envelope == b"unlucky":
+            raise Unavailable("503")
+        await answers(claim)
+
+    async with working(engine, turn, patience=0.05):
+        await engine.accept("a", b"unlucky", ["1"])
+        await engine.accept("a", b"fine", ["2"])
+        await answers.until(1)
+    (letter,) = await DeadLetters(engine).list()
+    assert (letter.envelope, letter.reason) == (b"unlucky", "Unavailable: 503")
+
+
+async def test_a_turn_that_fails_while_draining_is_handed_on(engine, other):
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def turn(claim: Claim) -> None:
+        begun.set()
+        await go.wait()
+        raise ValueError("once")
+
+    async with working(engine, turn) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await begun.wait()
+        draining = asyncio.create_task(worker.drain())
+        await asyncio.sleep(0)
+        go.set()
+        await draining
+    assert 0 < (await other.claim("other", 1)).due_in <= 1
 
 
 async def test_drain_lets_turns_end(engine):

@@ -1,0 +1,154 @@
+import asyncio
+import contextlib
+import os
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from core.application import Application
+from core.errors import ConfigError
+from core.events import Address, Message
+from core.identity import identity
+from core.model.models import Models
+from core.model.settings import ModelSettings
+from core.parts import Extra
+from core.supervisor import Pace
+from tests.core.applications import Built, channel, configuration
+from tests.fakes import ANN, FakeBot
+
+QUICK = Pace(drain_limit=0.01)
+MODEL = ModelSettings(base_url="http://127.0.0.1:9/v1", name="none")
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """The models that were closed."""
+    found = []
+    close = Models.close
+
+    async def noted(self):
+        found.append(self)
+        await close(self)
+
+    monkeypatch.setattr(Models, "close", noted)
+    return found
+
+
+class Noted(FakeBot):
+    stopped = 0
+
+    async def stop(self):
+        self.stopped += 1
+
+
+@contextlib.asynccontextmanager
+async def running(config, built, prefix):
+    application = Application(config, built.parts, prefix=prefix, pace=QUICK)
+    async with application.running():
+        await application.supervisor.settled(5)
+        yield application
+
+
+async def test_former_bots_and_models_outlive_the_turns_that_use_them(store, tmp_path, prefix, closed):
+    built = Built()
+    built.bot_class = Noted
+    one = configuration(store, tmp_path, desk="a")
+    async with running(one, built, prefix) as application:
+        hold = built.bots[0].holds["slow"] = asyncio.Event()
+        await application.hub.accept(Message(uid="1", address=Address("desk", "r"), user=ANN, text="slow", direct=True))
+        await until(lambda: built.bots[0].turns)
+        async with asyncio.timeout(2):
+            await application.apply(replace(one, models={"default": MODEL}))
+        await asyncio.sleep(0.02)
+        assert (len(built.bots), built.bots[0].stopped, closed) == (2, 0, [])
+        hold.set()
+        await until(lambda: built.bots[0].stopped and closed)
+
+
+async def test_a_refused_configuration_leaves_no_models_open(store, tmp_path, prefix, closed):
+    class Refuses(FakeBot):
+        async def start(self):
+            raise ConfigError(["bad knowledge"])
+
+    built = Built()
+    one = configuration(store, tmp_path, desk="a")
+    async with running(one, built, prefix) as application:
+        built.bot_class = Refuses
+        with pytest.raises(ConfigError):
+            await application.apply(replace(one, models={"default": MODEL}))
+        assert len(closed) == 1
+        assert application.supervisor.channels["desk"].adapter is built.adapters[0]
+
+
+async def test_where_the_bot_of_the_playground_goes_another_answers_there(store, tmp_path, prefix):
+    built = Built(Extra({"playground": channel("a")}))
+    async with running(configuration(store, tmp_path, "a", desk="a"), built, prefix) as application:
+        channels = application.supervisor.channels
+        await application.apply(configuration(store, tmp_path, "b", desk="b"))
+        assert channels["playground"].bot is channels["desk"].bot is built.bots[1]
+        await application.apply(configuration(store, tmp_path, "ab", desk="b"))
+        assert channels["playground"].settings.bot == "a"
+        await application.apply(configuration(store, tmp_path, ""))
+        assert not channels
+
+
+async def test_a_channel_whose_bot_is_not_there_is_refused(store, tmp_path, prefix):
+    one = configuration(store, tmp_path, "a", desk="a")
+    async with running(one, Built(), prefix) as application:
+        with pytest.raises(ConfigError, match="there is no bot 'b'"):
+            await application.apply(configuration(store, tmp_path, "a", desk="b"))
+        assert application.config is one
+
+
+async def test_a_bot_that_fails_to_stop_keeps_nothing_else_from_it(store, tmp_path, prefix):
+    class Bad(Noted):
+        async def stop(self):
+            await super().stop()
+            raise RuntimeError("bad stop")
+
+    built = Built()
+    built.bot_class = Bad
+    before = asyncio.all_tasks()
+    async with running(configuration(store, tmp_path, "ab", desk="a", shop="b"), built, prefix):
+        pass
+    assert [bot.stopped for bot in built.bots] == [1, 1]
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_worker_that_dies_ends_the_hub_and_readiness(store, tmp_path, prefix):
+    async def die(*_):
+        raise ZeroDivisionError("bug")
+
+    async with running(configuration(store, tmp_path, desk="a"), Built(), prefix) as application:
+        assert (await application.report())[0]
+        with structlog.testing.capture_logs() as logs:
+            application.engine.claim = die
+            await application.hub.accept(Message(uid="1", address=Address("desk", "r"), user=ANN, text="x"))
+            await asyncio.wait_for(application.over.wait(), 5)
+        assert "ZeroDivisionError" in application.broken
+        assert [line["exc_info"] for line in logs if line["event"] == "a part of the hub broke"]
+        assert not (await application.report())[0]
+
+
+def test_a_folder_keeps_its_name(tmp_path):
+    assert identity(tmp_path / "a") == identity(tmp_path / "a")
+    assert identity(tmp_path / "a") != identity(tmp_path / "b")
+    assert [file.name for file in (tmp_path / "a").iterdir()] == ["worker-id"]
+
+
+def test_a_worker_is_named_after_folder_and_address(store, tmp_path):
+    def name(var, **keys):
+        one = configuration(store, tmp_path / var, desk="a")
+        return Application(replace(one, hub=replace(one.hub, **keys)), Built().parts)._worker_name()
+
+    assert name("a", port=1) == name("a", port=1)
+    others = [name("a", port=2), name("b", port=1), name("a", port=1, host="127.0.0.2"), name("a")]
+    assert len({name("a", port=1), *others}) == 5
+    assert name("a").endswith(f":{os.getpid()}")
