@@ -6,6 +6,7 @@ https://docs.slack.dev/apis/events-api · https://docs.slack.dev/interactivity
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from core.events import (
@@ -75,6 +76,8 @@ def to_event(channel: str, payload: Payload, me: Me) -> AnyEvent | None:
         match payload:
             case {"type": "event_callback", "team_id": str(team), "event_id": str(uid), "event": dict(event)}:
                 at = float(_string(event, "event_ts") or _string(event, "ts") or 0)
+                if not isfinite(at):
+                    return None
                 return _happened(_Delivery(channel, team, uid, at, me), event)
             case {
                 "type": "block_actions",

@@ -284,3 +284,14 @@ def odd_payloads(draw: st.DrawFn) -> dict[str, Any]:
 def test_no_payload_of_the_wrong_shape_is_an_error(payload: dict[str, Any]) -> None:
     event = to_event("team", payload, ME)
     assert event is None or (isinstance(event.uid, str) and isinstance(event.address.room, str))
+
+
+@pytest.mark.parametrize("stamp", ["nan", "1e999", "-inf"])
+def test_a_time_that_is_none_makes_no_event(stamp: str) -> None:
+    assert said(ts=stamp, event_ts=stamp) is None
+
+
+def test_a_message_without_the_time_of_its_event_is_still_heard() -> None:
+    event = events.message("C1", "U1", "hi", "17.1", None, None)
+    del event["event_ts"]
+    assert parsed(event).text == "hi"
