@@ -3,6 +3,7 @@
 https://docs.discord.com/developers/resources/message, …/resources/channel, …/reference
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,10 +65,12 @@ class World:
         """Who was disturbed by which message of the bot: (message id, `everyone`, `here` or a user id)."""
         self._nonces: dict[str, tuple[float, str]] = {}
         self._last = 0
+        self._worker = secrets.randbits(21)
+        """In every id: two worlds make different ones within a millisecond."""
 
     def snowflake(self) -> str:
         """https://docs.discord.com/developers/reference#snowflakes"""
-        now = (int(time.time() * 1000) - 1_420_070_400_000) << 22
+        now = (int(time.time() * 1000) - 1_420_070_400_000) << 22 | self._worker
         self._last = max(now, self._last + 1)
         return str(self._last)
 

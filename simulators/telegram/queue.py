@@ -29,7 +29,7 @@ class Queue:
         self._faults = faults
         self._log = log
         self._allowed: Sequence[str] = ()
-        self._ids = count(int(time.time() * 1000))
+        self._ids = count(time.time_ns() // 1000)  # the hub remembers those of an earlier run
         self._held: list[Json] = []
         self._news = asyncio.Event()
         self._poller: object = None
