@@ -20,6 +20,8 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client as Twilio
 
+from core.site import Site
+
 
 def slack(settings: dict[str, Any]) -> web.Application:
     """docs.slack.dev/tools/bolt-python/concepts/async: an async app served by aiohttp, a listener that says."""
@@ -88,7 +90,7 @@ async def main(settings: dict[str, Any]) -> None:
     app.router.add_post("/whatsapp", whatsapp(settings["whatsapp"], settings["public_url"]))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", settings["port"]).start()
+    await Site(runner, "127.0.0.1", settings["port"]).start()
     polling = await telegram(settings["telegram"])
     client, token = discord_client(settings["discord"])
     await client.login(token)

@@ -26,6 +26,7 @@ from core.identity import identity
 from core.model.models import Models
 from core.parts import Configuration, Extra, Parts
 from core.plan import Step, bot_digest, digests, steps
+from core.site import Site
 from core.supervisor import Channel, Pace, Supervisor
 
 log = structlog.get_logger(__name__)
@@ -243,7 +244,7 @@ class Application:
         stack.push_async_callback(runner.cleanup)
         host, port = self.config.hub.host, self.config.hub.port
         try:
-            await web.TCPSite(runner, host, port).start()
+            await Site(runner, host, port).start()
         except OSError as error:
             raise HubError(
                 f"cannot listen on {host}:{port} ({error.strerror}); set PORT or hub.port to another"

@@ -11,6 +11,8 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from core.site import Site
+
 
 @dataclass(slots=True)
 class Seen:
@@ -124,8 +126,7 @@ class Simulator(ABC):
         self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         self._runner = web.AppRunner(self.app(), shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
+        await Site(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:

@@ -13,6 +13,7 @@ from typing import Self
 
 from aiohttp import web
 
+from core.site import Site
 from simulators.openai.answers import Manner, stream, whole
 from simulators.openai.scripts import Exchange, Fault, Misbehaviour, Script
 
@@ -56,7 +57,7 @@ class OpenAISimulator:
         app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        await Site(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from core.site import Site
 from simulators.telegram import TelegramSimulator
 from simulators.telegram.text import ParseError, check, find, parse_html, to_html
 from tests.adapters.telegram.bot_api import API, faults
@@ -251,7 +252,7 @@ async def test_a_webhook_is_called_with_the_secret_until_it_takes_the_update(tel
     app.router.add_post("/hook", hook)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await Site(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     assert await call("setWebhook", url=url, secret_token="FAKE-secret") is True
     assert (await updates(call)).startswith("Conflict: can't use getUpdates method while webhook is active")

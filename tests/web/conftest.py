@@ -11,6 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from core.site import Site
 from simulators.stage import Seen, Simulator, Wire
 from web.playground import Pane, Person, Playground, Room
 
@@ -103,7 +104,7 @@ class Served:
 
     async def start(self, port: int = 0) -> None:
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", port).start()
+        await Site(self.runner, "127.0.0.1", port).start()
         self.port = self.runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self.port}/playground"
 

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from core.site import Site
 from simulators.stage import Wire
 from web import playground
 from web.playground import Playground
@@ -206,7 +207,7 @@ async def test_open_pages_do_not_hold_up_the_shutdown(panes, http, monkeypatch):
     Playground(panes).mount(app)
     runner = web.AppRunner(app, shutdown_timeout=60)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await Site(runner, "127.0.0.1", 0).start()
     async with http.get(f"http://127.0.0.1:{runner.addresses[0][1]}/playground/events") as response:
         await Stream(response).history()
         async with asyncio.timeout(5):

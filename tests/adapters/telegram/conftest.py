@@ -14,6 +14,7 @@ from core.adapter import CommandSpec, Route, Wiring
 from core.errors import IntakeError
 from core.events import Accepted, AnyEvent, Part
 from core.server import application
+from core.site import Site
 from core.supervisor import State
 from simulators.telegram import TelegramSimulator
 
@@ -117,7 +118,7 @@ async def channel(telegram: TelegramSimulator) -> AsyncIterator[Channel]:
     channels: dict[str, Any] = {}
     runner = web.AppRunner(application(channels, report), shutdown_timeout=0.2, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await Site(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession() as http:
         channels["tg"] = built = Channel(telegram, http, f"http://127.0.0.1:{runner.addresses[0][1]}")
         yield built

@@ -15,6 +15,7 @@ from core.model.errors import (
 from core.model.patience import Patience
 from core.model.port import CallPiece, ChatMessage, End, TextPiece, ToolCall, ToolSpec
 from core.model.settings import ModelLimits, ModelSettings
+from core.site import Site
 from simulators.openai import Call, OpenAISimulator, Script
 from tests.core.model.asking import WORDS, answer, pieces, question
 
@@ -228,7 +229,7 @@ async def test_the_key_does_not_follow_a_redirect(server: OpenAISimulator, setti
     app.router.add_post("/v1/chat/completions", elsewhere)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await Site(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     async with OpenAIModel("default", settings.model_copy(update={"base_url": url})) as model:
         with pytest.raises(BadModelKey, match="base_url"):
