@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from core.events import Attachment, Choice, Part, User
+from core.context.summary import Summary
 from core.language.detect import choose
 from core.model.port import Model
 from core.persona.settings import Personality
@@ -21,12 +22,49 @@ class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     name: str = ""
     """Who said it, where several share a conversation."""
+    author: str = ""
+    """The account that said it, as `account` in `core.conversation` names it; empty for ours."""
     time: float = 0.0
     """Unix seconds, by the store's clock."""
     by_bot: bool = False
     """Said by another bot, not by a human."""
     choices: tuple[Choice, ...] = ()
     """What was offered under it."""
+    ids: tuple[str, ...] = ()
+    """The platform's ids of the messages that it was said in."""
+    of: str = ""
+    """On an answer: the platform's id of the message that it answers."""
+    tokens: int = 0
+    """What the model counted, or what it was estimated at; 0 where no model was asked."""
+    model: str = ""
+    """Which model said it, as its server calls it."""
+
+
+class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a session keeps beside its messages. Small: each turn that changes it writes it whole."""
+
+    language: str = ""
+    """The tag that the user chose; empty: found out for each message."""
+    persona: str = ""
+    """The personality that was chosen; empty: the bot's own."""
+    quiet: bool = False
+    """Told to be silent where nobody mentions us."""
+    pins: tuple[str, ...] = ()
+    """What the user asked to keep in mind."""
+    pending: str = ""
+    """A bot's note to itself for the next turn, such as a question of consent that is still open; at most 16 KB."""
+    stopped: bool = False
+    """The last answer was stopped by the user, who has not been told so yet."""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What one call of a model took."""
+
+    model: str
+    """As its server calls it."""
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float = 0.0
 
 
 @dataclass(slots=True)
@@ -44,13 +82,30 @@ class Turn:
     attachments: tuple[Attachment, ...] = ()
     reference: str = ""
     """Names this event in logs and dead letters."""
+    account: str = ""
+    """Who asks, across all channels of a platform: `platform:id`."""
+    message_id: str = ""
+    """The platform's id of what was said."""
+    notes: Notes = Notes()
+    summary: Summary | None = None
+    """Of the older part of the session."""
+    first: int = 0
+    """The number in the session of `history[0]`: which messages `summary` covers already."""
+    usage: list[Usage] = field(default_factory=list, init=False)
+    """What the models took, call by call."""
+    tokens: int = field(default=0, init=False)
+    """What the question counts for the model, where the bot knows it."""
     forgotten: bool = field(default=False, init=False)
     kept: bool = field(default=True, init=False)
 
     @property
     def language(self) -> str:
         """The tag of the language to talk in: what the platform says of the user, else what they write."""
-        return choose(self.user.locale, None, self.text)
+        return self.notes.language or choose(self.user.locale, None, self.text)
+
+    def note(self, **changes: object) -> None:
+        """Change what the session keeps beside its messages; it counts when the turn is committed."""
+        self.notes = msgspec.structs.replace(self.notes, **changes)
 
     def forget(self) -> None:
         """End the session when this turn is committed: the next turn starts with no history."""
@@ -108,3 +163,12 @@ class Bot(ABC, Generic[S]):
         Where the platform can edit, the user sees a message grow with the pieces.
 
         Nothing yielded is a deliberate silence. May be cancelled at any await, and run again after a crash."""
+
+    async def reflect(
+        self, history: Sequence[Remembered], summary: Summary | None, first: int, notes: Notes
+    ) -> Summary | None:
+        """After an answer was sent, with it at the end of `history`: a newer summary of what is older, or None.
+
+        In nobody's way: nothing waits for it, and it may be cancelled. `first`: the number in the session of
+        `history[0]`."""
+        return None

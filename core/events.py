@@ -78,6 +78,8 @@ class Message(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message
     """Plain text as typed, our own mention taken out, platform escapes undone."""
     mentioned: bool = False
     """The bot was named, or one of its messages answered."""
+    to_others: bool = False
+    """It names somebody else, or answers somebody else's message, and does not name us."""
     attachments: tuple[Attachment, ...] = ()
 
 
