@@ -241,7 +241,7 @@ def _respond(event: AnyEvent, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | 
 def _exchange(event: AnyEvent, turn: Turn, parts: Sequence[Part], now: float) -> list[Remembered]:
     """What the session keeps of a turn."""
     said = event.label if isinstance(event, Press) and event.label else turn.text
-    question = Remembered("user", said, event.user.name, now, by_bot=event.user.is_bot)
+    question = Remembered("user", said, event.user.name, time=now, by_bot=event.user.is_bot)
     offered = tuple(choice for part in parts for choice in part.choices)
     answer = Remembered("assistant", "\n\n".join(part.text for part in parts), time=now, choices=offered)
     return [question, answer]
