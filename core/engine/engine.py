@@ -34,14 +34,27 @@ class Claim:
     shard: int
     tries: int
     """1 at the first."""
-    envelope: bytes
-    """The head of the mailbox."""
+    envelopes: list[bytes]
+    """The mailbox from its head on: the first is this turn's event, some of the others may bear on it."""
     staged: bytes | None
     """What an earlier try of the same event staged last."""
     history: list[bytes]
     """The session window, oldest first."""
+    notes: bytes | None
+    """What the session keeps beside its messages."""
+    summary: bytes | None
+    """Of the session's older messages."""
+    first: int
+    """The number in the session of `history[0]`."""
+    session: str
+    """Its id; empty before its first message."""
     time: float
     """By the store's clock, Unix seconds."""
+
+    @property
+    def envelope(self) -> bytes:
+        """The event of this turn."""
+        return self.envelopes[0]
 
     @property
     def fence(self) -> int:
@@ -88,7 +101,8 @@ class Engine:
         dedupe_ttl: float = 86400,
         mailbox_max: int = 100,
         depth_max: int = 100_000,
-        window: int = 50,
+        window: int = 60,
+        lookahead: int = 20,
         session_ttl: float = 86400,
         max_tries: int = 5,
         max_deliveries: int = 20,
@@ -98,6 +112,7 @@ class Engine:
     ) -> None:
         """Times are in seconds.
 
+        `window`: messages of a session that are kept. `lookahead`: events of a mailbox that a turn gets to see.
         `max_tries`: failed tries until a dead letter. `max_deliveries`: the same for tries during which the worker
         died; more, because a crash also strikes the innocent that happened to be in flight. `limit`: for one call."""
         self.prefix = prefix
@@ -115,6 +130,7 @@ class Engine:
         self._mailbox_max = mailbox_max
         self._depth_max = depth_max // shards
         self._window = window
+        self._lookahead = lookahead
         self._max_deliveries = max_deliveries
         self._dead_max = dead_max
 
@@ -133,17 +149,32 @@ class Engine:
         await self._batch.close()
 
     async def accept(
-        self, conversation: str, envelope: bytes, uids: Sequence[str], cursor: tuple[str, str, str] | None = None
+        self,
+        conversation: str,
+        envelope: bytes,
+        uids: Sequence[str],
+        cursor: tuple[str, str, str] | None = None,
+        hold: float = 0,
     ) -> Accepted:
         """Make an event durable; any of its ids seen before makes it a duplicate.
 
-        `cursor` (channel, name, value) moves in the same step. Raises IntakeError, soon, when it could not."""
+        `cursor` (channel, name, value) moves in the same step. `hold`: seconds until an idle conversation gets its
+        turn, for more of the same to come in. Raises IntakeError, soon, when it could not."""
         shard = self._shard(conversation)
         channel, name, value = cursor or ("", "", "")
         others = b"0" if self.nudge(shard.number) else b"1"
-        keys = [shard.run, shard.rdy, shard.cnt, shard.mb + conversation, shard.wake, self._cursor_key(channel)]
+        keys = [
+            shard.run,
+            shard.rdy,
+            shard.cnt,
+            shard.mb + conversation,
+            shard.wake,
+            self._cursor_key(channel),
+            shard.dly,
+        ]
         keys += [shard.dd + uid for uid in uids]
-        args = (conversation, envelope, self._dedupe_ms, self._mailbox_max, self._depth_max, others, name, value)
+        limits = (self._dedupe_ms, self._mailbox_max, self._depth_max)
+        args = (conversation, envelope, *limits, others, name, value, round(hold * 1000))
         try:
             result = await self._batch.run("accept", keys, args)
         except StoreError as error:
@@ -159,9 +190,8 @@ class Engine:
     async def claim(self, worker: str, count: int, shard: int = 0) -> Claims:
         """Take up to `count` conversations of a shard that wait for a turn. Raises StoreError."""
         at = self.shards[shard]
-        time, due, *found = await self._batch.run(
-            "claim", (at.run, at.rdy, at.dly, at.wake), (worker, count, self._window, at.mb, at.st, at.sess)
-        )
+        args = (worker, count, self._window, self._lookahead, at.mb, at.st, at.sess, at.note)
+        time, due, *found = await self._batch.run("claim", (at.run, at.rdy, at.dly, at.wake), args)
         now = float(time)
         return Claims([_claim(reply, shard, now) for reply in found], None if due < 0 else due / 1000)
 
@@ -177,19 +207,22 @@ class Engine:
         claim: Claim,
         *,
         outcome: Literal["answered", "silent"],
+        events: int = 1,
         append: Sequence[bytes] = (),
         forget: bool = False,
+        notes: bytes = b"",
         replies: Sequence[bytes] = (),
+        archive: bytes = b"",
         limit: float = AFTER_A_SEND,
     ) -> None:
-        """End the turn; `forget` empties the session before `append`. Harmless again.
+        """End the turn of so many `events`; `forget` empties the session before `append` and `notes`. Harmless again.
 
-        Raises Stale, or StoreError after `limit` seconds."""
+        `archive`: what the archive is to keep of it. Raises Stale, or StoreError after `limit` seconds."""
         at, conversation = self.shards[claim.shard], claim.conversation
         keys = [at.run, at.rdy, at.cnt]
-        keys += [name + conversation for name in (at.st, at.done, at.mb, at.sess, at.out)]
-        head = (conversation, claim.token, outcome, int(forget), self._window, self._session_ms, len(append))
-        result = await self._batch.insist("commit", keys, (*head, *append, *replies), limit)
+        keys += [name + conversation for name in (at.st, at.done, at.mb, at.sess, at.out, at.note)]
+        head = (conversation, claim.token, outcome, events, int(forget), self._window, self._session_ms, notes, archive)
+        result = await self._batch.insist("commit", [*keys, at.arc], (*head, len(append), *append, *replies), limit)
         self._handed_on(claim, result)
 
     async def fail(
@@ -200,19 +233,27 @@ class Engine:
         delay: float = 0,
         reason: str = "",
         patience: float = 0,
+        events: int = 1,
         limit: float = AFTER_A_SEND,
     ) -> bool:
-        """End this try: the same event again after `delay` seconds, or never. Returns whether `patience` made it dead.
+        """End this try: the same event again after `delay` seconds, or never (dead: so many `events`). Returns whether
+        `patience` made it dead.
 
         release: this try does not count. wait: nor does this one; the delay grows while that lasts, and after
         `patience` seconds of it (0: no end) the event is dead. Harmless again. Raises as `commit`."""
         at, conversation = self.shards[claim.shard], claim.conversation
         keys = [at.run, at.rdy, at.cnt]
         keys += [name + conversation for name in (at.st, at.done, at.mb)]
-        args = (conversation, claim.token, kind, round(delay * 1000), reason, self._dead_max, round(patience * 1000))
+        times = (round(delay * 1000), reason, self._dead_max, round(patience * 1000))
+        args = (conversation, claim.token, kind, *times, events)
         result = await self._batch.insist("fail", [*keys, at.dly, at.dl], args, limit)
         self._handed_on(claim, result)
         return bool(result == 4)
+
+    async def summarize(self, claim: Claim, session: str, summary: bytes) -> bool:
+        """Keep a summary with the session it was made of; False where that is over. Raises StoreError."""
+        at = self.shards[claim.shard]
+        return bool(await self._batch.run("summarize", (at.note + claim.conversation,), (session, summary)))
 
     async def beat(self, worker: str, claims: Sequence[Claim]) -> None:
         """Renew the lease of these claims. Does nothing to those that were taken away. Raises StoreError."""
@@ -302,8 +343,21 @@ class Engine:
 
 
 def _claim(reply: Reply, shard: int, time: float) -> Claim:
-    conversation, token, tries, envelope, staged, history = reply
-    return Claim(conversation.decode(), token.decode(), shard, tries, envelope, staged, history, time)
+    conversation, token, tries, envelopes, staged, history, (notes, summary, appended, session) = reply
+    return Claim(
+        conversation=conversation.decode(),
+        token=token.decode(),
+        shard=shard,
+        tries=tries,
+        envelopes=envelopes,
+        staged=staged,
+        history=history,
+        notes=notes,
+        summary=summary,
+        first=max(0, int(appended or 0) - len(history)),
+        session=(session or b"").decode(),
+        time=time,
+    )
 
 
 def _decoded(reply: Reply) -> dict[str, str]:

@@ -14,11 +14,13 @@ class Shard:
     dly   zset    conversation -> when it is due (Unix ms)
     dl    stream  dead letters {c: conversation, e: envelope, r: reason}
     wake  list    at most one element, for one idle worker
+    arc   stream  what the archive has yet to take {e: entry}
     dd    string  ids of events seen
     mb    list    mailbox of envelopes
     st    hash    tries, staged: of the head of the mailbox, while there is one
     done  string  the token that was ended last, for a minute
     sess  list    history window
+    note  hash    n: notes, s: summary, c: messages ever appended, b: the session's id; lives as long as sess
     out   stream  replies {e: reply}; the entry's id is the sequence number
     """
 
@@ -30,17 +32,19 @@ class Shard:
     dly: str = field(init=False)
     dl: str = field(init=False)
     wake: str = field(init=False)
+    arc: str = field(init=False)
     dd: str = field(init=False)
     mb: str = field(init=False)
     st: str = field(init=False)
     done: str = field(init=False)
     sess: str = field(init=False)
+    note: str = field(init=False)
     out: str = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("run", "rdy", "cnt", "dly", "dl", "wake"):
+        for name in ("run", "rdy", "cnt", "dly", "dl", "wake", "arc"):
             object.__setattr__(self, name, f"{self.prefix}:{name}:{{{self.number}}}")
-        for name in ("dd", "mb", "st", "done", "sess", "out"):
+        for name in ("dd", "mb", "st", "done", "sess", "note", "out"):
             object.__setattr__(self, name, f"{self.prefix}:{name}:{{{self.number}}}:")
 
 

@@ -2,12 +2,14 @@
 -- CLAIM: take up to `count` waiting conversations, each with all that its turn needs. Never pops.
 --
 -- KEYS  run, rdy, dly, wake
--- ARGV  worker, count, history window, key prefixes of mb, st and sess
+-- ARGV  worker, count, history window, events shown, key prefixes of mb, st, sess and note
 -- ->    { store time (Unix s), ms until the next delayed conversation is due or -1,
---         { conversation, token, tries, envelope, staged or nil, { history, oldest first } }, ... }
+--         { conversation, token, tries, { envelopes from the head on }, staged or nil, { history, oldest first },
+--           { notes or nil, summary or nil, messages ever appended or nil, session id or nil } }, ... }
 --
 -- A token is delivered once, and its id is higher than all before it: it is the fence. From here on only its holder may
 -- STAGE, COMMIT or FAIL. A lost reply leaves tokens to REAP. Delayed conversations that are due get their token first.
+-- The events behind the head are shown because some of them bear on it: an edit, a deletion, a word to stop.
 -- Leaves a wake-up for an idle worker when there may be more than this one asked for.
 local run, rdy, dly, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local worker, count, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -45,13 +47,14 @@ if not streams then
 end
 for _, entry in ipairs(streams[1][2]) do
   local token, conversation = entry[1], entry[2][2]
-  local envelope = redis.call('LINDEX', ARGV[4] .. conversation, 0)
-  if envelope then
-    local st = ARGV[5] .. conversation
+  local envelopes = redis.call('LRANGE', ARGV[5] .. conversation, 0, ARGV[4] - 1)
+  if #envelopes > 0 then
+    local st = ARGV[6] .. conversation
     local tries = redis.call('HINCRBY', st, 'tries', 1)
     local staged = redis.call('HGET', st, 'staged')
-    local history = redis.call('LRANGE', ARGV[6] .. conversation, -window, -1)
-    result[#result + 1] = {conversation, token, tries, envelope, staged, history}
+    local history = redis.call('LRANGE', ARGV[7] .. conversation, -window, -1)
+    local note = redis.call('HMGET', ARGV[8] .. conversation, 'n', 's', 'c', 'b')
+    result[#result + 1] = {conversation, token, tries, envelopes, staged, history, note}
   else
     redis.call('XACK', rdy, 'g', token)
     redis.call('XDEL', rdy, token)

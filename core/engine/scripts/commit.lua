@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
--- COMMIT: end a turn: pop its event, write the session and the replies, hand the conversation on.
+-- COMMIT: end a turn: pop its events, write the session, the replies and the archive's entry, hand the conversation on.
 --
--- KEYS  run, rdy, cnt, st, done, mb, sess, out
--- ARGV  conversation, token, outcome (answered|silent), forget (1|0), history window, session ttl (ms),
---       number of session entries, the entries ..., the replies ...
+-- KEYS  run, rdy, cnt, st, done, mb, sess, out, note, arc
+-- ARGV  conversation, token, outcome (answered|silent), events, forget (1|0), history window, session ttl (ms),
+--       notes ("": as they are), archive entry ("": none), number of session entries, the entries ..., the replies ...
 -- ->    0: IDLE | 1: MORE, a new token is at the tail | 2: ALREADY | -1: STALE
 --
 -- The acknowledgement guards all that follows: it succeeds once, and only while the token was not taken back, so a
 -- repeat after a lost reply pops nothing.
 local run, rdy, cnt, st, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local mb, sess, out = KEYS[6], KEYS[7], KEYS[8]
-local conversation, token, window, entries = ARGV[1], ARGV[2], tonumber(ARGV[5]), tonumber(ARGV[7])
+local mb, sess, out, note, arc = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local conversation, token, events, ttl = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[7]
+local window, entries = tonumber(ARGV[6]), tonumber(ARGV[10])
 
 if redis.call('XACK', rdy, 'g', token) ~= 1 then
   return redis.call('GET', done) == token and 2 or -1
@@ -18,26 +19,37 @@ end
 redis.call('SET', done, token, 'PX', 60000)
 redis.call('XDEL', rdy, token)
 redis.call('DEL', st)
-redis.call('LPOP', mb)
-redis.call('HINCRBY', cnt, ARGV[3], 1)
-redis.call('HINCRBY', cnt, 'pending', -1)
+local popped = #(redis.call('LPOP', mb, events) or {})
+redis.call('HINCRBY', cnt, ARGV[3], popped)
+redis.call('HINCRBY', cnt, 'pending', -popped)
 
-if ARGV[4] == '1' then
-  redis.call('DEL', sess)
+if ARGV[5] == '1' then
+  redis.call('DEL', sess, note)
 end
 if entries > 0 then
-  local length = redis.call('RPUSH', sess, unpack(ARGV, 8, 7 + entries))
+  local length = redis.call('RPUSH', sess, unpack(ARGV, 11, 10 + entries))
   -- Trimming now and then costs less than trimming always; a claim reads the window only.
   if length > window * 1.25 then
     redis.call('LTRIM', sess, -window, -1)
   end
-  redis.call('PEXPIRE', sess, ARGV[6])
+  redis.call('HINCRBY', note, 'c', entries)
 end
-if #ARGV > 7 + entries then
-  for i = 8 + entries, #ARGV do
+if ARGV[8] ~= '' then
+  redis.call('HSET', note, 'n', ARGV[8])
+end
+if entries > 0 or ARGV[8] ~= '' then
+  redis.call('HSETNX', note, 'b', token)
+  redis.call('PEXPIRE', sess, ttl)
+  redis.call('PEXPIRE', note, ttl)
+end
+if #ARGV > 10 + entries then
+  for i = 11 + entries, #ARGV do
     redis.call('XADD', out, 'MAXLEN', '~', 200, '*', 'e', ARGV[i])
   end
-  redis.call('PEXPIRE', out, ARGV[6])
+  redis.call('PEXPIRE', out, ttl)
+end
+if ARGV[9] ~= '' then
+  redis.call('XADD', arc, '*', 'e', ARGV[9])
 end
 
 if redis.call('EXISTS', mb) == 1 then

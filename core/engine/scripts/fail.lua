@@ -2,13 +2,14 @@
 -- FAIL: end a try without an answer.
 --
 -- KEYS  run, rdy, cnt, st, done, mb, dly, dl
--- ARGV  conversation, token, kind (retry|release|wait|dead), delay (ms), reason, dead letters kept, patience (ms; 0: no end)
+-- ARGV  conversation, token, kind (retry|release|wait|dead), delay (ms), reason, dead letters kept,
+--       patience (ms; 0: no end), events
 -- ->    0: IDLE | 1: MORE, a new token is at the tail | 2: ALREADY | 3: DELAYED | 4: OUT OF PATIENCE, dead | -1: STALE
 --
 -- retry: the same event again, now or after the delay; what was staged is kept. release: the same, and the try does not
 -- count. wait: as release, the delay grows to a minute the longer it lasts, and after the patience the event is dead; a
--- release with a delay starts the patience anew. dead: the event moves to the dead letters, and the conversation goes on
--- with the next one.
+-- release with a delay starts the patience anew. dead: so many events move to the dead letters, and the conversation
+-- goes on with the next one.
 -- The acknowledgement is the guard as in COMMIT.
 local run, rdy, cnt, st, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local mb, dly, dl = KEYS[6], KEYS[7], KEYS[8]
@@ -31,9 +32,12 @@ if kind == 'wait' then
 end
 
 if kind == 'dead' or waited_out then
-  redis.call('XADD', dl, 'MAXLEN', '~', ARGV[6], '*', 'c', conversation, 'e', redis.call('LPOP', mb), 'r', ARGV[5])
-  redis.call('HINCRBY', cnt, 'dead', 1)
-  redis.call('HINCRBY', cnt, 'pending', -1)
+  local popped = redis.call('LPOP', mb, ARGV[8]) or {}
+  for _, envelope in ipairs(popped) do
+    redis.call('XADD', dl, 'MAXLEN', '~', ARGV[6], '*', 'c', conversation, 'e', envelope, 'r', ARGV[5])
+  end
+  redis.call('HINCRBY', cnt, 'dead', #popped)
+  redis.call('HINCRBY', cnt, 'pending', -#popped)
   redis.call('DEL', st)
   if redis.call('EXISTS', mb) == 0 then
     redis.call('HDEL', run, conversation)
