@@ -4,11 +4,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.events import Accepted, Address, AnyEvent, Part, Sent
 
@@ -54,11 +54,21 @@ class Settings(BaseModel):
     """In groups: only when mentioned | also in threads the bot is in | always. Direct messages always."""
     conversation: Literal["thread", "user", "room"] = "thread"
     """What shares one memory: a thread (else room + user) | a user in a room | the whole room."""
+    overlap: Literal["queue", "collect", "interrupt"] = "queue"
+    """Messages that come while one is being answered: each gets its answer in turn | quick ones become one question |
+    a new one ends the answer before it."""
+    collect_for: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False)] = 1.5
+    """`collect`: seconds without a further message until the question is taken as whole."""
     answer_bots: bool = False
     """Whether other bots are answered (at most 5 a minute and conversation)."""
 
     environment: ClassVar[Mapping[str, str]] = {}
     """Secret key -> the environment name people use for it."""
+
+    @property
+    def exclusive(self) -> str | None:
+        """What only one process at a time may use, as `platform:its id`; None where any number may."""
+        return None
 
     def missing(self) -> tuple[str, ...]:
         """The secret keys without which this channel cannot start, given its other settings."""

@@ -8,8 +8,8 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from core.events import Attachment, Choice, Part, User
 from core.context.summary import Summary
+from core.events import Attachment, Choice, Part, User
 from core.language.detect import choose
 from core.model.port import Model
 from core.persona.settings import Personality
@@ -57,6 +57,9 @@ class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
     """The last answer was stopped by the user, who has not been told so yet."""
 
 
+NO_NOTES = Notes()
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What one call of a model took."""
 
@@ -86,7 +89,7 @@ class Turn:
     """Who asks, across all channels of a platform: `platform:id`."""
     message_id: str = ""
     """The platform's id of what was said."""
-    notes: Notes = Notes()
+    notes: Notes = NO_NOTES
     summary: Summary | None = None
     """Of the older part of the session."""
     first: int = 0
@@ -155,6 +158,10 @@ class Bot(ABC, Generic[S]):
 
     async def stop(self) -> None:
         """Close it again."""
+
+    def personas(self) -> Mapping[str, str]:
+        """Who a user may have it be: name -> how it calls itself. The first is who it is by itself."""
+        return {}
 
     @abstractmethod
     def respond(self, turn: Turn) -> AsyncIterator[str | Part | Restart]:

@@ -19,3 +19,8 @@ def key(event: Event, sharing: Sharing) -> str:
     elif sharing != "room" and not event.direct:
         parts += ["", event.user.id]
     return "/".join(quote(part, safe=":+-@") for part in parts)
+
+
+def account(event: Event, platform: str) -> str:
+    """Who did it, across all channels of a platform."""
+    return f"{platform}:{event.user.id}"

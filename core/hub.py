@@ -1,18 +1,18 @@
-"""The way of one message, top to bottom: `accept` makes it durable, `turn` answers it."""
+"""The way of one message through the core, top to bottom: taken in, judged, answered, delivered, committed."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 
 from core import commands
-from core.adapter import Adapter, Settings
-from core.bot import Bot, Remembered, Restart, Turn
+from core.adapter import Adapter
+from core.afterwards import Afterwards
+from core.bot import NO_NOTES, Restart, Turn
 from core.conversation import key
 from core.delivery.answer import Answer, fitted
 from core.delivery.deliver import Delivery, Staged, part_key
@@ -22,10 +22,14 @@ from core.delivery.typing import sign_of_life
 from core.engine.engine import Claim, Engine, Stale
 from core.engine.spool import SpooledInbox
 from core.errors import BotError, IntakeError, SendError, StoreError, Throttled, Undeliverable
-from core.events import Accepted, AnyEvent, Command, Message, Part, Press
+from core.events import Accepted, AnyEvent, Command, Deleted, Edited, Message, Part
 from core.language.detect import choose
 from core.language.sentences import Sentence, say
-from core.policies import Refusal, Silence, judge
+from core.overlap import Cut, asks_to_stop, question
+from core.policies import Case, Refusal, Silence, is_for_us, judge
+from core.session import Session, exchange, taken_back
+from core.under_way import CutShort, UnderWay
+from core.work import Channel, Work, asked_again, turn_of, waiting, with_ids
 
 log = structlog.get_logger(__name__)
 
@@ -35,26 +39,11 @@ WAIT_LINE_LIMIT = 2.0
 """Seconds that the platform waits for our acknowledgement because of it."""
 NOT_RUNNING_DELAY = 3.0
 """Seconds until an event of a channel that is not running is looked at again; it keeps its place in line."""
+BROKEN_OFF = " …"
+"""Ends an answer that was cut short."""
 
 _encode = msgspec.json.Encoder().encode
-_event = msgspec.json.Decoder(AnyEvent).decode
 _staged = msgspec.json.Decoder(Staged).decode
-_remembered = msgspec.json.Decoder(Remembered).decode
-
-
-class Channel(Protocol):
-    """What the hub needs to know of a configured connection."""
-
-    settings: Settings
-    bot: Bot[Any]
-    adapter: Adapter[Any] | None
-    """None while the channel is not running."""
-    redelivers: bool
-    """Its platform brings again what was not acknowledged."""
-
-    def turn(self) -> AbstractContextManager[None]:
-        """Held while an answer is made."""
-        ...
 
 
 class Hub:
@@ -66,6 +55,8 @@ class Hub:
         self.spool = spool
         self.channels = channels
         self.gate = Gate()
+        self.under_way = UnderWay()
+        self.afterwards = Afterwards(engine)
         self.silences: Counter[str] = Counter()
         """Reason -> how many events this process passed over for it."""
         self._asked: dict[str, float] = {}
@@ -79,14 +70,18 @@ class Hub:
             raise IntakeError(f"there is no channel {name} any more")
         inbox = self.engine if channel.redelivers or self.spool is None else self.spool
         conversation = key(event, channel.settings.conversation)
+        is_held = channel.settings.overlap == "collect" and isinstance(event, Message)
         accepted = await inbox.accept(
             conversation,
             _encode(event),
             [f"{name}:{uid}" for uid in (event.uid, *event.also)],
             (name, event.cursor.name, event.cursor.value) if event.cursor else None,
+            channel.settings.collect_for if is_held else 0,
         )
         if accepted is Accepted.FULL:
             await self._ask_to_wait(event, conversation, channel)
+        elif accepted is Accepted.NEW:
+            self.under_way.hear(conversation, event)
         return accepted
 
     async def turn(self, claim: Claim) -> None:
@@ -94,95 +89,173 @@ class Hub:
 
         What it raises, the worker takes as "try again later"."""
         try:
-            event = _event(claim.envelope)
+            events = waiting(claim.envelopes)
+            session = Session.of(claim)
         except msgspec.DecodeError as error:
-            await self.engine.fail(claim, "dead", reason=f"unreadable event: {error}")
+            await self.engine.fail(claim, "dead", reason=f"unreadable: {error}")
             return
-        channel = self.channels.get(event.address.channel)
+        channel = self.channels.get(events[0].address.channel)
         if channel is None or channel.adapter is None:
             await self.engine.fail(claim, "release", delay=NOT_RUNNING_DELAY, reason="channel not running")
             return
         with channel.turn():
-            await self._take(event, channel, channel.adapter, claim)
+            await self._take(self._begun(claim, events, session, channel, channel.adapter))
 
-    async def _take(self, event: AnyEvent, channel: Channel, adapter: Adapter[Any], claim: Claim) -> None:
-        delivery = self._delivery(event, adapter, claim)
-        parts: list[Part] | None = delivery.staged.parts
-        if parts is None:
-            async with sign_of_life(adapter, event.address, self.gate):
-                parts = await self._answer(event, channel, delivery, claim)
-        if parts is None:
-            return
-        try:
-            await delivery.finish(parts)
-        except Throttled as error:
-            await self.engine.fail(claim, "release", delay=error.retry_after)
-            return
-        except Undeliverable as error:
-            await self.engine.fail(claim, "dead", reason=f"undeliverable: {error}")
-            return
-        await self._commit(delivery.staged, claim)
-
-    def _delivery(self, event: AnyEvent, adapter: Adapter[Any], claim: Claim) -> Delivery:
-        """The answer as far as an earlier try had brought it, or a new one."""
+    def _begun(
+        self, claim: Claim, events: Sequence[AnyEvent], session: Session, channel: Channel, adapter: Adapter[Any]
+    ) -> Work:
+        """The turn as far as an earlier try had brought it, or a new one."""
 
         async def save(so_far: Staged) -> None:
             await self.engine.stage(claim, _encode(so_far))
 
-        staged = _staged(claim.staged) if claim.staged else Staged(event.address, claim.time)
-        turn_id = f"{event.address.channel}:{event.uid}"
-        return Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
+        head, settings = events[0], channel.settings
+        asked = question(events, settings.overlap, lambda event: is_for_us(Case(event, settings, session, claim.time)))
+        staged = _staged(claim.staged) if claim.staged else Staged(head.address, claim.time)
+        turn_id = f"{head.address.channel}:{head.uid}"
+        delivery = Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
+        return Work(claim, asked, session, channel, adapter, delivery)
 
-    async def _answer(self, event: AnyEvent, channel: Channel, delivery: Delivery, claim: Claim) -> list[Part] | None:
-        """What to say, each part fit for one message; None when the turn has ended in silence."""
-        staged, adapter = delivery.staged, delivery.adapter
-        history = [_remembered(record) for record in claim.history]
-        verdict = judge(event, channel.settings, history, claim.time)
-        if isinstance(verdict, Silence):
-            await self._say_nothing(verdict.reason, claim)
-            return None
-        if isinstance(verdict, Refusal):
-            return [Part(say(verdict.line, choose(event.user.locale, None, "")))]
-        turn = _turn(event, claim.conversation, history)
+    async def _take(self, work: Work) -> None:
+        staged = work.staged
+        parts = staged.parts
+        if parts is None:
+            staged.events = work.question.events
+            parts = await self._answer(work)
+            if parts is None:
+                return
         try:
-            async with asyncio.timeout(TURN_LIMIT):
-                parts = await _listen(_respond(event, turn, channel.bot), delivery)
+            if parts or staged.sent:
+                await work.delivery.finish(parts)
+        except Throttled as error:
+            await self.engine.fail(work.claim, "release", delay=error.retry_after)
+            return
+        except Undeliverable as error:
+            await self.engine.fail(work.claim, "dead", reason=f"undeliverable: {error}", events=staged.events)
+            return
+        await self._commit(work)
+
+    async def _answer(self, work: Work) -> list[Part] | None:
+        """What to say, each part fit for one message; nothing is a silence with a reason, None a turn handed back."""
+        if work.question.cut:
+            return self._unanswered(work, work.question.cut)
+        if isinstance(work.event, Deleted):
+            return self._taken_back(work)
+        if isinstance(work.event, Edited):
+            again = asked_again(work, work.event)
+            if again is None:
+                return self._nothing(work, "edited")
+            work = again
+        session = work.session
+        verdict = judge(Case(work.event, work.channel.settings, session, work.claim.time))
+        if isinstance(verdict, Silence):
+            work.staged.notes = verdict.notes
+            return self._nothing(work, verdict.reason)
+        if isinstance(verdict, Refusal):
+            return [Part(say(verdict.line, choose(work.event.user.locale, None, "")))]
+        turn = turn_of(work)
+        answer = Answer()
+        try:
+            await self._hear_out(work, turn, answer)
         except (Stale, StoreError):
             raise
+        except CutShort as short:
+            return await self._cut_short(work, turn, answer, short.cut)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                 raise  # the turn is cancelled; else the bot raised that by itself
-            if claim.tries < self.engine.max_tries:
+            if work.claim.tries < self.engine.max_tries:
                 raise BotError(f"{type(error).__name__}: {error}") from error
-            await log.aexception("bot failed", conversation=claim.conversation, event_id=event.uid)
-            staged.reason = f"bot failed: {type(error).__name__}: {error}"
-            return [Part(say(Sentence.APOLOGY, turn.language, reference=event.uid))]
+            await log.aexception("bot failed", conversation=work.claim.conversation, event_id=work.event.uid)
+            work.staged.reason = f"bot failed: {type(error).__name__}: {error}"
+            return [Part(say(Sentence.APOLOGY, turn.language, reference=work.event.uid))]
+        return await self._said(work, turn, answer.parts())
+
+    async def _hear_out(self, work: Work, turn: Turn, answer: Answer) -> None:
+        """Have the bot answer; where the platform can edit, the user reads along."""
+        conversation = work.claim.conversation
+        with self.under_way.answering(conversation, work.question, work.channel.settings.overlap, work.is_for_us) as it:
+            async with sign_of_life(work.adapter, work.event.address, self.gate), it, asyncio.timeout(TURN_LIMIT):
+                pieces = _respond(work, turn)
+                if not work.adapter.can_draft(work.staged.to):
+                    async for piece in pieces:
+                        answer.add(piece)
+                    return
+                async with Live(answer, work.delivery) as live:
+                    async for piece in pieces:
+                        answer.add(piece)
+                        live.news()
+
+    async def _said(self, work: Work, turn: Turn, parts: list[Part]) -> list[Part]:
+        """Note what the session keeps of an answer, and make it fit."""
+        staged = work.staged
         staged.forget = turn.forgotten
-        if not parts and not staged.sent:
-            await self._say_nothing("bot silent", claim, forget=turn.forgotten)
+        staged.notes = turn.notes if turn.notes != (NO_NOTES if turn.forgotten else work.session.notes) else None
+        if not parts:
+            return self._nothing(work, "bot silent")
+        if turn.kept and not turn.forgotten:
+            staged.remember = exchange(work.event, work.question.ids, turn, parts, work.claim.time)
+        return await fitted(parts, work.adapter)
+
+    async def _cut_short(self, work: Work, turn: Turn, answer: Answer, cut: Cut) -> list[Part] | None:
+        """The user went on while the bot spoke."""
+        if cut == "edited":  # the edit waits behind this event, and is seen when the turn begins anew
+            await work.delivery.save()
+            await self.engine.fail(work.claim, "release")
             return None
-        staged.remember = [] if turn.forgotten or not turn.kept else _exchange(event, turn, parts, claim.time)
-        return await fitted(parts, adapter)
+        parts = answer.parts()
+        if cut == "withdrawn" or not parts:
+            return self._unanswered(work, cut)
+        if cut == "stopped":
+            turn.note(stopped=True)
+        parts[-1] = msgspec.structs.replace(parts[-1], text=parts[-1].text.rstrip() + BROKEN_OFF, choices=())
+        return await self._said(work, turn, parts)
 
-    async def _say_nothing(self, reason: str, claim: Claim, *, forget: bool = False) -> None:
-        await self.engine.commit(claim, outcome="silent", forget=forget)
-        self.silences[reason] += 1
+    def _unanswered(self, work: Work, cut: Cut) -> list[Part]:
+        """Nothing is said to a question; one that others followed is kept for the answer to these."""
+        if cut == "stopped":
+            work.staged.notes = msgspec.structs.replace(work.session.notes, stopped=True)
+        if cut == "interrupted":
+            work.staged.remember = exchange(work.event, work.question.ids, turn_of(work), (), work.claim.time)
+        return self._nothing(work, cut)
 
-    async def _commit(self, staged: Staged, claim: Claim) -> None:
+    def _taken_back(self, work: Work) -> list[Part]:
+        """A message that was answered before is gone from the session with its answer."""
+        message_id = work.event.message_id
+        if message_id and work.session.question(message_id):
+            work.staged.remember = [taken_back(message_id)]
+        return self._nothing(work, "deleted")
+
+    def _nothing(self, work: Work, reason: str) -> list[Part]:
+        work.staged.silence = reason
+        return []
+
+    async def _commit(self, work: Work) -> None:
+        staged, claim = work.staged, work.claim
         if staged.reason:
-            await self.engine.fail(claim, "dead", reason=staged.reason)
+            await self.engine.fail(claim, "dead", reason=staged.reason, events=staged.events)
             return
-        append = [_encode(record) for record in staged.remember]
+        remember = [with_ids(record, staged.sent) for record in staged.remember]
         await self.engine.commit(
-            claim, outcome="answered", append=append, forget=staged.forget, replies=[_encode(s) for s in staged.sent]
+            claim,
+            outcome="silent" if staged.silence else "answered",
+            events=staged.events,
+            append=[_encode(record) for record in remember],
+            forget=staged.forget,
+            notes=_encode(staged.notes) if staged.notes else b"",
+            replies=[_encode(sent) for sent in staged.sent],
         )
+        if staged.silence:
+            self.silences[staged.silence] += 1
+        elif remember:
+            self.afterwards.reflect(work.channel.bot, claim, work.session, remember, staged.notes)
 
     async def _ask_to_wait(self, event: AnyEvent, conversation: str, channel: Channel) -> None:
         """One line a minute to a user whose mailbox is full; best effort, since nothing was stored."""
         adapter, now = channel.adapter, time.monotonic()
         if adapter is None or not self.gate.is_open(event.address):
             return
-        if isinstance(judge(event, channel.settings, (), time.time()), Silence):
+        if not is_for_us(Case(event, channel.settings, now=time.time())):
             return
         if now < self._asked.get(conversation, now):
             return
@@ -196,52 +269,12 @@ class Hub:
             await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
 
 
-async def _listen(pieces: AsyncIterator[str | Part | Restart], delivery: Delivery) -> list[Part]:
-    """Hear the bot out; where the platform can edit, the user reads along."""
-    answer = Answer()
-    if not delivery.adapter.can_draft(delivery.staged.to):
-        async for piece in pieces:
-            answer.add(piece)
-        return answer.parts()
-    async with Live(answer, delivery) as live:
-        async for piece in pieces:
-            answer.add(piece)
-            live.news()
-    return answer.parts()
-
-
-def _turn(event: AnyEvent, conversation: str, history: Sequence[Remembered]) -> Turn:
-    match event:
-        case Message(text=text, attachments=attachments):
-            text = _chosen(text, history) or "\n".join(filter(None, (text, *(file.text for file in attachments))))
-        case Command(text=text) | Press(value=text):
-            attachments = ()
-        case _:
-            raise TypeError(f"{type(event).__name__} is not answered")
-    return Turn(
-        text, event.user, event.address.channel, conversation, event.direct, history, attachments, reference=event.uid
-    )
-
-
-def _chosen(text: str, history: Sequence[Remembered]) -> str | None:
-    """The value behind a number that was typed in answer to a list of choices."""
-    number = text.strip().rstrip(".")
-    offered = history[-1].choices if history else ()
-    return (
-        offered[int(number) - 1].value
-        if number.isascii() and number.isdigit() and 0 < int(number) <= len(offered)
-        else None
-    )
-
-
-def _respond(event: AnyEvent, turn: Turn, bot: Bot[Any]) -> AsyncIterator[str | Part | Restart]:
-    return commands.run(event.name, turn, bot) if isinstance(event, Command) else bot.respond(turn)
-
-
-def _exchange(event: AnyEvent, turn: Turn, parts: Sequence[Part], now: float) -> list[Remembered]:
-    """What the session keeps of a turn."""
-    said = event.label if isinstance(event, Press) and event.label else turn.text
-    question = Remembered("user", said, event.user.name, time=now, by_bot=event.user.is_bot)
-    offered = tuple(choice for part in parts for choice in part.choices)
-    answer = Remembered("assistant", "\n\n".join(part.text for part in parts), time=now, choices=offered)
-    return [question, answer]
+def _respond(work: Work, turn: Turn) -> AsyncIterator[str | Part | Restart]:
+    """The bot's answer, or a command's."""
+    event, bot = work.event, work.channel.bot
+    if isinstance(event, Command):
+        return commands.run(event.name, turn, bot)
+    is_followed = not event.direct and work.channel.settings.answer != "mentions"
+    if asks_to_stop(event) and (turn.notes.stopped or is_followed):
+        return commands.run("stop", turn, bot)
+    return bot.respond(turn)

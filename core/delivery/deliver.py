@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from core.adapter import Adapter
-from core.bot import Remembered
+from core.bot import Notes, Remembered
 from core.delivery.gate import Gate
 from core.errors import Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part, Sent
@@ -31,9 +31,15 @@ class Staged(msgspec.Struct, omit_defaults=True):
     """Each fits into one message; None while the bot is still speaking."""
     sent: list[Sent] = []
     """What the platform has taken, in order. While the bot speaks these are drafts, which are edited."""
+    events: int = 1
+    """So many events of the mailbox end with it."""
     remember: list[Remembered] = []
     """What the session keeps of this turn."""
+    notes: Notes | None = None
+    """What it keeps beside its messages, where that has changed."""
     forget: bool = False
+    silence: str = ""
+    """Why nothing is said, where that is so."""
     reason: str = ""
     """Set where this is a last word about a turn that failed."""
 
@@ -59,25 +65,30 @@ class Delivery:
         self._shown: list[Part | None] = [None] * len(staged.sent)
         """What each sent message shows, as far as this process knows."""
 
+    def take_up(self, sent: list[Sent]) -> None:
+        """Begin with messages of an earlier answer: they are edited instead of new ones sent."""
+        self.staged.sent = sent
+        self._shown = [None] * len(sent)
+
     async def finish(self, parts: list[Part]) -> None:
         """Show the whole answer, and nothing else. Raises SendError."""
         self.staged.parts = parts
-        await self._save()  # from here on the bot is not asked again
+        await self.save()  # from here on the bot is not asked again
         await self.show([*parts, *[GONE] * (len(self.staged.sent) - len(parts))])
 
     async def draft(self, parts: list[Part]) -> None:
         """Show what there is so far. Raises SendError."""
-        await self._save()  # each time: who has lost the turn must not write over the answer of who has it now
+        await self.save()  # each time: who has lost the turn must not write over the answer of who has it now
         await self.show(parts)
         if not self._saved:
-            await self._save()
+            await self.save()
 
     async def show(self, parts: list[Part]) -> None:
         """Edit the messages that differ, send those that are missing; progress is saved before each send."""
         for number, part in enumerate(parts):
             if number == len(self.staged.sent):
                 if not self._saved:
-                    await self._save()
+                    await self.save()
                 self.staged.sent.append(await self._send(number, part))
                 self._shown.append(part)
                 self._saved = False
@@ -87,7 +98,8 @@ class Delivery:
                 self._shown[number] = part
                 self._saved = self._saved and self.staged.sent[number] == before
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
+        """Store the answer as far as it is. Raises Stale, StoreError."""
         await self._store(self.staged)
         self._saved = True
 
@@ -98,10 +110,10 @@ class Delivery:
 
         async def once() -> Sent:
             if self._in_doubt and not anew and adapter.capabilities.can_find:
-                found = await self._gate.send(to, lambda: adapter.find(to, part, key, self.staged.time), self._save)
+                found = await self._gate.send(to, lambda: adapter.find(to, part, key, self.staged.time), self.save)
                 if found is not None:
                     return await self._renew(found, part)
-            return await self._gate.send(to, lambda: adapter.send(to, part, key), self._save)
+            return await self._gate.send(to, lambda: adapter.send(to, part, key), self.save)
 
         sent = await self._tried(once)
         self._in_doubt = False
@@ -111,7 +123,7 @@ class Delivery:
         """What was sent before a crash may have been a draft of this; where it cannot be edited it has to do."""
         if self.adapter.capabilities.can_edit:
             with contextlib.suppress(Undeliverable):
-                await self._gate.send(found.to, lambda: self.adapter.edit(found, part), self._save)
+                await self._gate.send(found.to, lambda: self.adapter.edit(found, part), self.save)
         return found
 
     async def _edit(self, number: int, part: Part) -> Sent:
@@ -119,7 +131,7 @@ class Delivery:
         sent = self.staged.sent[number]
 
         async def once() -> Sent:
-            await self._gate.send(sent.to, lambda: self.adapter.edit(sent, part), self._save)
+            await self._gate.send(sent.to, lambda: self.adapter.edit(sent, part), self.save)
             return sent
 
         try:
@@ -135,7 +147,7 @@ class Delivery:
             except (Unavailable, Unconfirmed) as error:
                 self._in_doubt = self._in_doubt or isinstance(error, Unconfirmed)
                 await asyncio.sleep(2**attempt / 4)
-                await self._save()  # the turn may belong to somebody else by now
+                await self.save()  # the turn may belong to somebody else by now
         return await once()
 
 

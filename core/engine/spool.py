@@ -133,12 +133,17 @@ class SpooledInbox:
             self._filled.set()
 
     async def accept(
-        self, conversation: str, envelope: bytes, uids: Sequence[str], cursor: tuple[str, str, str] | None = None
+        self,
+        conversation: str,
+        envelope: bytes,
+        uids: Sequence[str],
+        cursor: tuple[str, str, str] | None = None,
+        hold: float = 0,
     ) -> Accepted:
         """As `Engine.accept`; also NEW when the event is in the file. Raises IntakeError when that is full."""
         if not self._filled.is_set():
             try:
-                return await self._engine.accept(conversation, envelope, uids, cursor)
+                return await self._engine.accept(conversation, envelope, uids, cursor, hold)
             except IntakeError as error:
                 log.warning("the store takes no events; they go to the spool", error=str(error))
         await self._keep(_encode(Offer(conversation, envelope, list(uids), cursor)))

@@ -14,7 +14,7 @@ _LEAST = 1.0
 _AHEAD = 1.3
 """How many times the next best score the best must be."""
 _LATIN = {
-    "en": """the and you is are what how can i to of it in my this that not do does for with on have has please help
+    "en": """the and you is am are what how can i to of it in my this that not do does for with on have has please help
         thanks thank hello hi hey when where why who which would could should will want need get was were be been your
         we they he she me but if or from there know about just an at as all some tell show make good morning any
         isn't don't doesn't can't i'm it's i've like works work more new use see now its our their right wrong

@@ -1,55 +1,22 @@
 import asyncio
 
-import aiohttp
 import pytest
 
-from core.adapter import Settings, Wiring
 from core.bot import Restart
+from core.commands import COMMANDS
 from core.engine.dead import DeadLetters
 from core.engine.spool import SpooledInbox
-from core.engine.worker import Worker
 from core.errors import IntakeError, Throttled, Undeliverable
 from core.events import Accepted, Attachment, Edited, Press, User
 from core.hub import Hub
-from core.supervisor import Channel, State
-from tests.fakes import ANN, FakeAdapter, FakeBot, NoCursors, command, menu, nowhere, said
-
-
-class Chat:
-    """A hub with one channel on fakes over the real store; `say` gives back what a user then sees."""
-
-    def __init__(self, engine, http):
-        self.engine = engine
-        engine.max_tries = 2
-        self.bot = FakeBot()
-        settings = Settings(platform="fake", enabled=True)
-        self.adapter = FakeAdapter(settings, Wiring("fake", nowhere, http, "http://hub", NoCursors()))
-        self.channel = Channel("fake", settings, self.bot, lambda: self.adapter, state=State.RUNNING)
-        self.channel.adapter = self.adapter
-        self.hub = Hub(engine, {"fake": self.channel})
-        self.worker = Worker(engine, self.hub.turn, name="w")
-
-    async def say(self, *events):
-        for event in events:
-            await self.hub.accept(event)
-        await self.settled()
-        return self.adapter.texts
-
-    async def settled(self):
-        async with asyncio.timeout(10):
-            while (await self.engine.stats()).in_flight:
-                await asyncio.sleep(0.005)
+from tests.core.chat import chatting
+from tests.fakes import ANN, command, menu, said
 
 
 @pytest.fixture
 async def chat(engine):
-    async with aiohttp.ClientSession() as http:
-        chat = Chat(engine, http)
-        working = asyncio.create_task(chat.worker.run())
+    async with chatting(engine) as chat:
         yield chat
-        await chat.worker.drain(1)
-        working.cancel()
-        await asyncio.wait([working])
 
 
 async def test_what_is_said_is_answered_in_place(chat):
@@ -102,8 +69,8 @@ async def test_conversations_do_not_hear_each_other(chat):
 
 
 async def test_help_names_every_command(chat):
-    (text,) = await chat.say(command("help"))
-    assert all(f"/{name}" in text for name in ("ai", "help", "reset"))
+    text = "\n".join(await chat.say(command("help")))
+    assert all(f"/{each.name}" in text for each in COMMANDS)
 
 
 async def test_ai_asks_the_bot(chat):

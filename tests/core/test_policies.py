@@ -1,9 +1,10 @@
 import pytest
 
 from core.adapter import Settings
-from core.bot import Remembered
+from core.bot import Notes, Remembered
 from core.events import Address, Attachment, Command, Deleted, Edited, Joined, Message, Press, Reaction, User
-from core.policies import Refusal, Silence, judge
+from core.policies import Case, Refusal, Silence, judge
+from core.session import Session
 
 HERE = {"uid": "1", "address": Address("c", "r", "t"), "user": User("u")}
 BOT = {**HERE, "user": User("b", is_bot=True)}
@@ -29,7 +30,7 @@ def settings(**keys):
     ],
 )
 def test_what_is_said_to_us_is_answered(event, keys, history):
-    assert judge(event, settings(**keys), history, 100.0) is None
+    assert judge(Case(event, settings(**keys), Session(history), 100.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -47,17 +48,32 @@ def test_what_is_said_to_us_is_answered(event, keys, history):
     ],
 )
 def test_all_else_is_passed_over_with_a_reason(event, keys, history, reason):
-    assert judge(event, settings(**keys), history, 100.0) == Silence(reason)
+    assert judge(Case(event, settings(**keys), Session(history), 100.0)) == Silence(reason)
 
 
 def test_two_bots_fall_silent_after_five_turns_in_a_minute():
     turns = [Remembered("user", "hi", time=90.0, by_bot=True)] * 5
     event, answering = Message(**BOT, text="hi", direct=True), settings(answer_bots=True)
-    assert judge(event, answering, turns[:4], 100.0) is None
-    assert judge(event, answering, turns, 100.0) == Silence("bot loop")
-    assert judge(event, answering, turns, 151.0) is None
+    assert judge(Case(event, answering, Session(turns[:4]), 100.0)) is None
+    assert judge(Case(event, answering, Session(turns), 100.0)) == Silence("bot loop")
+    assert judge(Case(event, answering, Session(turns), 151.0)) is None
 
 
 def test_a_file_without_words_is_refused_politely():
     event = Message(**HERE, text="", direct=True, attachments=(Attachment("image", "f"),))
-    assert isinstance(judge(event, settings(), [], 0.0), Refusal)
+    assert isinstance(judge(Case(event, settings())), Refusal)
+
+
+@pytest.mark.parametrize("answer", ["threads", "all"])
+def test_who_was_told_to_be_quiet_is_so_until_somebody_names_him(answer):
+    session = Session(OLD, Notes(quiet=True))
+    case = Case(Message(**HERE, text="well"), settings(answer=answer), session)
+    assert judge(case) == Silence("told to be quiet")
+    assert judge(Case(Message(**HERE, text="well", mentioned=True), settings(answer=answer), session)) is None
+
+
+def test_a_thread_is_followed_until_people_talk_to_each_other():
+    case = Case(Message(**HERE, text="@ben what do you say?", to_others=True), settings(answer="threads"), Session(OLD))
+    verdict = judge(case)
+    assert verdict.reason == "to others"
+    assert verdict.notes.quiet

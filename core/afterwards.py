@@ -1,0 +1,61 @@
+"""What is done after an answer was sent, in nobody's way: bots look back, and their summaries are kept."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from core.bot import Bot, Notes, Remembered
+from core.engine.engine import Claim, Engine
+from core.errors import StoreError
+from core.session import Session, current
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+"""Bots that look back at the same time; a conversation that finds no room does it after its next answer."""
+LIMIT = 60.0
+"""Seconds that one may take."""
+
+
+class Afterwards:
+    """At most one look back for each conversation at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._looking: dict[str, asyncio.Task[None]] = {}
+
+    def reflect(
+        self, bot: Bot[Any], claim: Claim, session: Session, said: Sequence[Remembered], notes: Notes | None
+    ) -> None:
+        """Have the bot look back at a session to which `said` was just added."""
+        if type(bot).reflect is Bot.reflect or claim.conversation in self._looking or len(self._looking) >= AT_ONCE:
+            return
+        look = self._look(bot, claim, session, [*session.history, *said], notes or session.notes)
+        task = self._looking[claim.conversation] = asyncio.create_task(look, name="afterwards")
+        task.add_done_callback(lambda _: self._looking.pop(claim.conversation, None))
+
+    async def stop(self) -> None:
+        """Let go of what is under way: it is done anew after a later answer."""
+        tasks = list(self._looking.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _look(
+        self, bot: Bot[Any], claim: Claim, session: Session, records: Sequence[Remembered], notes: Notes
+    ) -> None:
+        history = current(records)
+        first = session.first + len(records) - len(history)
+        try:
+            async with asyncio.timeout(LIMIT):
+                summary = await bot.reflect(history, session.summary, first, notes)
+            if summary is not None and summary != session.summary:
+                await self._engine.summarize(claim, session.id or claim.token, msgspec.json.encode(summary))
+        except (TimeoutError, StoreError) as error:
+            log.info("no summary was kept", conversation=claim.conversation, error=str(error))
+        except Exception:
+            log.exception("bot could not look back", conversation=claim.conversation)

@@ -1,0 +1,99 @@
+"""What becomes of a message when more comes in before it was answered: edits, deletions, a word to stop, further words.
+
+Pure: the events that wait in a mailbox go in, and what the next turn is about comes out."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from core.events import AnyEvent, Command, Deleted, Edited, Message
+from core.language.stop import means_stop
+
+Overlap = Literal["queue", "collect", "interrupt"]
+"""Each message gets its answer in turn | quick messages become one | a new message ends the answer before it."""
+
+Cut = Literal["stopped", "interrupted", "withdrawn", "edited"]
+"""Why an answer is not given, or not to its end."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What one turn is about."""
+
+    event: AnyEvent
+    """With the words that count now."""
+    ids: tuple[str, ...]
+    """The platform's ids of the messages that it was said in."""
+    events: int = 1
+    """So many events of the mailbox end with the turn."""
+    cut: Cut | None = None
+    """It is not to be answered."""
+
+
+def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[[AnyEvent], bool]) -> Question:
+    """The turn of the first of the `waiting` events, in the light of those behind it."""
+    head, *later = waiting
+    if not isinstance(head, Message | Command):
+        return Question(head, _ids(head))
+    if any(asks_to_stop(event) and is_for_us(event) for event in later) and not asks_to_stop(head):
+        return Question(head, _ids(head), cut="stopped")
+    if isinstance(head, Command):
+        return Question(head, _ids(head))
+    asked, is_withdrawn = _as_edited(head, later)
+    if is_withdrawn:
+        return Question(head, _ids(head), cut="withdrawn")
+    if overlap == "interrupt" and any(isinstance(event, Message) and is_for_us(event) for event in later):
+        return Question(asked, _ids(head), cut="interrupted")
+    together = [asked]
+    if overlap == "collect" and not asked.attachments:
+        for event in later:
+            if not isinstance(event, Message) or event.user.id != head.user.id or not is_for_us(event):
+                break
+            said, is_withdrawn = _as_edited(event, later)
+            together.append(msgspec.structs.replace(said, text="") if is_withdrawn else said)
+    return Question(_joined(together), tuple(id_ for each in together for id_ in _ids(each)), len(together))
+
+
+def asks_to_stop(event: AnyEvent) -> bool:
+    """Whether this is `/stop`, or just the word."""
+    if isinstance(event, Command):
+        return event.name == "stop"
+    return isinstance(event, Message) and means_stop(event.text)
+
+
+def cuts(new: AnyEvent, ids: Sequence[str], overlap: Overlap) -> Cut | None:
+    """What a new event does to the answer that is being given to what was said in the messages `ids`."""
+    if isinstance(new, Edited | Deleted):
+        if new.message_id not in ids or not new.message_id:
+            return None
+        return "edited" if isinstance(new, Edited) else "withdrawn"
+    if asks_to_stop(new):
+        return "stopped"
+    return "interrupted" if overlap == "interrupt" and isinstance(new, Message) else None
+
+
+def _as_edited(said: Message, later: Sequence[AnyEvent]) -> tuple[Message, bool]:
+    """A message as it reads now, and whether it was taken back."""
+    for event in later:
+        if not said.message_id or event.message_id != said.message_id:
+            continue
+        if isinstance(event, Deleted):
+            return said, True
+        if isinstance(event, Edited):
+            said = msgspec.structs.replace(said, text=event.text, mentioned=said.mentioned or event.mentioned)
+    return said, False
+
+
+def _joined(messages: Sequence[Message]) -> Message:
+    first = messages[0]
+    if len(messages) == 1:
+        return first
+    return msgspec.structs.replace(
+        first,
+        text="\n".join(message.text for message in messages if message.text),
+        attachments=tuple(file for message in messages for file in message.attachments),
+    )
+
+
+def _ids(event: AnyEvent) -> tuple[str, ...]:
+    return (event.message_id,) if event.message_id else ()

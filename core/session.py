@@ -1,0 +1,118 @@
+"""What a conversation remembers: its messages as a turn reads them, and what a turn adds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from core.bot import NO_NOTES, Notes, Remembered, Turn, Usage
+from core.context.summary import Summary
+from core.engine.engine import Claim
+from core.events import AnyEvent, Part, Press
+
+_remembered = msgspec.json.Decoder(Remembered).decode
+_notes = msgspec.json.Decoder(Notes).decode
+_summary = msgspec.json.Decoder(Summary).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """As a turn finds it."""
+
+    history: Sequence[Remembered] = ()
+    """Oldest first, each message as it was said last."""
+    notes: Notes = NO_NOTES
+    summary: Summary | None = None
+    first: int = 0
+    """The number in the session of `history[0]`."""
+    id: str = ""
+
+    @classmethod
+    def of(cls, claim: Claim) -> "Session":
+        """Raises msgspec.DecodeError where the store holds something else."""
+        stored = [_remembered(record) for record in claim.history]
+        history = current(stored)
+        return cls(
+            history,
+            _notes(claim.notes) if claim.notes else NO_NOTES,
+            _summary(claim.summary) if claim.summary else None,
+            claim.first + len(stored) - len(history),
+            claim.session,
+        )
+
+    def before(self, message_id: str) -> "Session":
+        """As it was when that message was said."""
+        for at, said in enumerate(self.history):
+            if said.role == "user" and message_id in said.ids:
+                return replace(self, history=self.history[:at])
+        return self
+
+    def question(self, message_id: str) -> Remembered | None:
+        """What was said in that message of a user."""
+        return next((said for said in self.history if said.role == "user" and message_id in said.ids), None)
+
+    def answer_to(self, message_id: str) -> Remembered | None:
+        """What was answered to that message."""
+        return next((said for said in self.history if said.role == "assistant" and said.of == message_id), None)
+
+
+NEW = Session()
+
+
+def current(records: Sequence[Remembered]) -> list[Remembered]:
+    """Messages as they stand: sessions are only appended to, so one that was said anew stands in its first place, and
+    one that was taken back (its text is empty) is gone with its answer."""
+    places: dict[tuple[str, str], int] = {}
+    kept: list[Remembered] = []
+    for record in records:
+        name = record.of if record.role == "assistant" else "".join(record.ids[:1])
+        at = places.setdefault((record.role, name), len(kept)) if name else len(kept)
+        if at == len(kept):
+            kept.append(record)
+        else:
+            kept[at] = record
+    gone = {id_ for said in kept if said.role == "user" and not said.text for id_ in said.ids}
+    gone |= {id_ for said in kept if said.role == "user" and gone & {*said.ids} for id_ in said.ids}
+    return [said for said in kept if not gone & {*said.ids, said.of}] if gone else kept
+
+
+def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Part], now: float) -> list[Remembered]:
+    """What the session keeps of a turn: the question, said in the messages `ids`, and its answer, if there was one."""
+    said = event.label if isinstance(event, Press) and event.label else turn.text
+    question = Remembered(
+        "user",
+        said,
+        event.user.name,
+        turn.account,
+        now,
+        by_bot=event.user.is_bot,
+        ids=tuple(ids),
+        tokens=turn.tokens,
+    )
+    if not parts:
+        return [question]
+    answer = Remembered(
+        "assistant",
+        "\n\n".join(part.text for part in parts),
+        time=now,
+        choices=tuple(choice for part in parts for choice in part.choices),
+        of=ids[0] if ids else "",
+        tokens=sum(used.completion_tokens for used in turn.usage),
+        model=turn.usage[-1].model if turn.usage else "",
+    )
+    return [question, answer]
+
+
+def taken_back(message_id: str) -> Remembered:
+    """What is appended when a user takes a message back."""
+    return Remembered("user", "", ids=(message_id,))
+
+
+def total(usage: Sequence[Usage]) -> Usage:
+    """All calls of a turn as one."""
+    return Usage(
+        usage[-1].model if usage else "",
+        sum(used.prompt_tokens for used in usage),
+        sum(used.completion_tokens for used in usage),
+        sum(used.cost for used in usage),
+    )

@@ -1,0 +1,139 @@
+"""One turn on its way: what it is about, who answers it where, and what the bot is told."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import msgspec
+
+from core.adapter import Adapter, Settings
+from core.bot import Bot, Remembered, Turn
+from core.conversation import account
+from core.delivery.deliver import Delivery, Staged
+from core.engine.engine import Claim
+from core.events import AnyEvent, Command, Edited, Message, Press, Sent
+from core.overlap import Question
+from core.policies import Case, is_for_us
+from core.session import Session
+
+_event = msgspec.json.Decoder(AnyEvent).decode
+
+
+class Channel(Protocol):
+    """What the hub needs to know of a configured connection."""
+
+    settings: Settings
+    bot: Bot[Any]
+    adapter: Adapter[Any] | None
+    """None while the channel is not running."""
+    redelivers: bool
+    """Its platform brings again what was not acknowledged."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Held while an answer is made."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One turn on its way."""
+
+    claim: Claim
+    question: Question
+    session: Session
+    channel: Channel
+    adapter: Adapter[Any]
+    delivery: Delivery
+
+    @property
+    def event(self) -> AnyEvent:
+        return self.question.event
+
+    @property
+    def staged(self) -> Staged:
+        return self.delivery.staged
+
+    def is_for_us(self, event: AnyEvent) -> bool:
+        """Whether an event of this conversation is one that is answered."""
+        return is_for_us(Case(event, self.channel.settings, self.session, self.claim.time))
+
+
+def waiting(envelopes: Sequence[bytes]) -> list[AnyEvent]:
+    """The head, and those behind it that can be read. Raises msgspec.DecodeError where the head cannot."""
+    waiting = [_event(envelopes[0])]
+    for envelope in envelopes[1:]:
+        try:
+            waiting.append(_event(envelope))
+        except msgspec.DecodeError:
+            break
+    return waiting
+
+
+def asked_again(work: Work, edited: Edited) -> Work | None:
+    """An edited question as a new one whose answer is edited; None where that cannot be, or nothing has changed."""
+    before, answer = work.session.question(edited.message_id), work.session.answer_to(edited.message_id)
+    is_same = before is None or before.text == edited.text or before.ids != (edited.message_id,)
+    if is_same or not (answer and answer.ids and work.adapter.capabilities.can_edit):
+        return None
+    if not work.staged.sent:
+        work.delivery.take_up([Sent(edited.address, id_) for id_ in answer.ids])
+    said = Message(
+        uid=edited.uid,
+        address=edited.address,
+        user=edited.user,
+        message_id=edited.message_id,
+        direct=edited.direct,
+        time=edited.time,
+        text=edited.text,
+        mentioned=True,
+    )
+    asked = Question(said, (edited.message_id,), work.question.events)
+    return replace(work, question=asked, session=work.session.before(edited.message_id))
+
+
+def turn_of(work: Work) -> Turn:
+    event, session = work.event, work.session
+    match event:
+        case Message(text=text, attachments=attachments):
+            text = _chosen(text, session) or "\n".join(filter(None, (text, *(file.text for file in attachments))))
+        case Command(text=text) | Press(value=text):
+            attachments = ()
+        case _:
+            raise TypeError(f"{type(event).__name__} is not answered")
+    turn = Turn(
+        text,
+        event.user,
+        event.address.channel,
+        work.claim.conversation,
+        event.direct,
+        session.history,
+        attachments,
+        reference=event.uid,
+        account=account(event, work.channel.settings.platform),
+        message_id=event.message_id,
+        notes=session.notes,
+        summary=session.summary,
+        first=session.first,
+    )
+    if turn.notes.quiet and isinstance(event, Message) and event.mentioned:
+        turn.note(quiet=False)
+    return turn
+
+
+def _chosen(text: str, session: Session) -> str | None:
+    """The value behind a number that was typed in answer to a list of choices."""
+    number = text.strip().rstrip(".")
+    offered = session.history[-1].choices if session.history else ()
+    return (
+        offered[int(number) - 1].value
+        if number.isascii() and number.isdigit() and 0 < int(number) <= len(offered)
+        else None
+    )
+
+
+def with_ids(record: Remembered, sent: Sequence[Sent]) -> Remembered:
+    """An answer knows the messages that it was said in once they are sent."""
+    if record.role != "assistant":
+        return record
+    return msgspec.structs.replace(record, ids=tuple(message.id for message in sent))

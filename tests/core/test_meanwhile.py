@@ -1,0 +1,272 @@
+"""What users do while an answer is on its way, or after it: go on, stop it, change or take back what they said."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from core.bot import NO_NOTES, Bot, Notes, Remembered
+from core.context.summary import Summary
+from core.events import Deleted, Edited, User
+from tests.core.chat import chatting
+from tests.fakes import ANN, FakeBot, command, said
+
+
+@pytest.fixture
+async def chat(engine, monkeypatch):
+    monkeypatch.setattr("core.delivery.live.FIRST", 0.0)
+    async with chatting(engine) as chat:
+        yield chat
+
+
+@pytest.fixture
+def channel_with(engine):
+    return lambda **keys: chatting(engine, **keys)
+
+
+def edited(n, text, **more):
+    return Edited(
+        uid=f"e{n}{text}", address=said("").address, user=ANN, message_id=str(n), text=text, direct=True, **more
+    )
+
+
+def deleted(n):
+    return Deleted(uid=f"d{n}", address=said("").address, user=ANN, message_id=str(n), direct=True)
+
+
+class Speaking:
+    """A bot that says a first word and goes on when it is let."""
+
+    def __init__(self, chat, monkeypatch, first="Once upon "):
+        self.go = asyncio.Event()
+        self.asked = []
+        self._first = first
+        monkeypatch.setattr(chat.bot, "respond", self.respond)
+
+    async def respond(self, turn):
+        self.asked.append(turn)
+        if self._first:
+            yield self._first
+        await self.go.wait()
+        yield f"({turn.text})"
+
+
+async def history(chat):
+    """What the next turn is told."""
+    await chat.say(said("and now?", 99))
+    return [(r.role, r.text) for r in chat.bot.turns[-1].history]
+
+
+async def test_stop_ends_the_answer_where_it_is(chat, monkeypatch):
+    speaking = Speaking(chat, monkeypatch)
+    await chat.hub.accept(said("tell me", 1))
+    await chat.until(lambda: chat.adapter.texts == ["Once upon "])
+    assert await chat.say(command("stop", n=2)) == ["Once upon …", "Stopped."]
+    assert len(speaking.asked) == 1
+    assert await chat.say(command("stop", n=3)) == ["Once upon …", "Stopped.", "There is nothing to stop."]
+
+
+async def test_the_word_stops_as_well_as_the_command(chat, monkeypatch):
+    Speaking(chat, monkeypatch, first="")
+    await chat.hub.accept(said("tell me", 1))
+    await chat.until(lambda: chat.hub.under_way._answers)
+    assert await chat.say(said("Stop!", 2)) == ["Stopped."]
+
+
+async def test_stop_takes_along_what_waits_before_it(chat, monkeypatch):
+    speaking = Speaking(chat, monkeypatch, first="")
+    await chat.hub.accept(said("one", 1))
+    await chat.hub.accept(said("two", 2))
+    await chat.until(lambda: chat.hub.under_way._answers)
+    assert await chat.say(command("stop", n=3)) == ["Stopped."]
+    assert [turn.text for turn in speaking.asked] == ["one"]
+    stats = await chat.engine.stats()
+    assert (stats.accepted, stats.silent, stats.answered) == (3, 2, 1)
+
+
+async def test_an_answer_that_was_stopped_is_remembered_as_far_as_it_went(chat, monkeypatch):
+    with monkeypatch.context() as patch:
+        Speaking(chat, patch)
+        await chat.hub.accept(said("tell me", 1))
+        await chat.until(lambda: chat.adapter.texts)
+        await chat.say(command("stop", n=2))
+    assert await history(chat) == [("user", "tell me"), ("assistant", "Once upon …")]
+
+
+async def test_the_word_alone_is_an_ordinary_word_where_nothing_runs(chat):
+    assert await chat.say(said("stop", 1)) == ["stop"]
+
+
+async def test_a_bot_in_a_thread_is_quiet_when_told_to_stop_until_it_is_named(channel_with):
+    async with channel_with(answer="threads") as chat:
+        here = {"thread": "t1", "direct": False}
+        await chat.say(said("hello", 1, mentioned=True, **here), said("go on", 2, **here))
+        texts = await chat.say(said("stop", 3, **here))
+        assert texts[:2] == ["hello", "go on"]
+        assert "stay quiet" in texts[2]
+        assert len(await chat.say(said("what now", 4, **here))) == 3
+        texts = await chat.say(said("hub?", 5, mentioned=True, **here), said("again", 6, **here))
+        assert texts[3:] == ["hub?", "again"]
+
+
+async def test_a_bot_in_a_thread_is_quiet_when_people_talk_to_each_other(channel_with):
+    async with channel_with(answer="threads") as chat:
+        here = {"thread": "t1", "direct": False}
+        await chat.say(said("hello", 1, mentioned=True, **here), said("@ben you?", 2, to_others=True, **here))
+        assert await chat.say(said("me neither", 3, user=User("ben"), **here)) == ["hello"]
+
+
+async def test_changing_the_question_while_it_is_answered_begins_anew_in_the_same_message(chat, monkeypatch):
+    speaking = Speaking(chat, monkeypatch)
+    await chat.hub.accept(said("tpyo", 1))
+    await chat.until(lambda: chat.adapter.texts)
+    speaking.go.set()
+    speaking.go = asyncio.Event()
+    await chat.hub.accept(edited(1, "typo"))
+    await chat.until(lambda: len(speaking.asked) == 2)
+    speaking.go.set()
+    await chat.settled()
+    assert chat.adapter.texts == ["Once upon (typo)"]
+    assert [turn.text for turn in speaking.asked] == ["tpyo", "typo"]
+
+
+async def test_changing_an_answered_question_changes_the_answer(chat):
+    await chat.say(said("tpyo", 1), said("next", 2))
+    assert await chat.say(edited(1, "typo")) == ["typo", "next"]
+    assert chat.adapter.edits == ["typo"]
+    assert chat.bot.turns[-1].history == []  # what was said later was not known then
+    assert await history(chat) == [("user", "typo"), ("assistant", "typo"), ("user", "next"), ("assistant", "next")]
+
+
+async def test_a_changed_question_is_not_answered_again_where_nothing_has_changed_or_can_be(chat, monkeypatch):
+    await chat.say(said("same", 1))
+    assert await chat.say(edited(1, "same"), edited(7, "of something else")) == ["same"]
+    poorer = dataclasses.replace(chat.adapter.capabilities, can_edit=False)
+    monkeypatch.setattr(type(chat.adapter), "capabilities", poorer)
+    assert await chat.say(edited(1, "other")) == ["same"]
+
+
+async def test_a_question_that_is_taken_back_while_it_is_answered_is_not_answered(chat, monkeypatch):
+    Speaking(chat, monkeypatch)
+    await chat.hub.accept(said("never mind", 1))
+    await chat.until(lambda: chat.adapter.texts)
+    assert await chat.say(deleted(1)) == ["…"]
+    assert chat.hub.silences == {"withdrawn": 1, "deleted": 1}
+
+
+async def test_a_message_that_is_taken_back_later_is_forgotten_with_its_answer(chat):
+    await chat.say(said("my secret", 1), said("weather?", 2), deleted(1))
+    assert await history(chat) == [("user", "weather?"), ("assistant", "weather?")]
+
+
+async def test_quick_messages_become_one_turn(channel_with):
+    async with channel_with(overlap="collect", collect_for=0.05) as chat:
+        assert await chat.say(said("what", 1), said("is", 2), said("this", 3)) == ["what\nis\nthis"]
+        assert (await chat.engine.stats()).answered == 3
+        assert await history(chat) == [("user", "what\nis\nthis"), ("assistant", "what\nis\nthis")]
+
+
+async def test_what_comes_while_collected_messages_are_answered_is_collected_next(channel_with):
+    async with channel_with(overlap="collect", collect_for=0.01) as chat:
+        chat.bot.holds["one"] = asyncio.Event()
+        await chat.hub.accept(said("one", 1))
+        await chat.until(lambda: chat.bot.turns)
+        await chat.hub.accept(said("two", 2))
+        await chat.hub.accept(said("three", 3))
+        chat.bot.holds["one"].set()
+        await chat.settled()
+        assert chat.adapter.texts == ["one", "two\nthree"]
+
+
+async def test_a_new_message_interrupts_the_answer_and_both_are_remembered(channel_with, monkeypatch):
+    monkeypatch.setattr("core.delivery.live.FIRST", 0.0)
+    async with channel_with(overlap="interrupt") as chat:
+        chat.bot.holds["long story"] = asyncio.Event()
+        await chat.hub.accept(said("long story", 1))
+        await chat.until(lambda: chat.bot.turns)
+        assert await chat.say(said("short please", 2)) == ["short please"]
+        assert [(r.role, r.text) for r in chat.bot.turns[-1].history] == [("user", "long story")]
+
+
+async def test_chatter_of_others_interrupts_nothing(channel_with):
+    async with channel_with(overlap="interrupt") as chat:
+        here = {"thread": "t1", "direct": False}
+        hold = chat.bot.holds["story"] = asyncio.Event()
+        await chat.hub.accept(said("story", 1, mentioned=True, **here))
+        await chat.until(lambda: chat.bot.turns)
+        await chat.hub.accept(said("lunch?", 2, user=User("ben"), **here))
+        hold.set()
+        await chat.settled()
+        assert chat.adapter.texts == ["story"]
+
+
+async def test_a_new_message_in_a_queue_waits_for_its_turn(chat):
+    hold = chat.bot.holds["one"] = asyncio.Event()
+    await chat.hub.accept(said("one", 1))
+    await chat.until(lambda: chat.bot.turns)
+    await chat.hub.accept(said("two", 2))
+    hold.set()
+    await chat.settled()
+    assert chat.adapter.texts == ["one", "two"]
+
+
+async def test_pins_language_and_persona_last_as_long_as_the_session(chat, monkeypatch):
+    monkeypatch.setattr(FakeBot, "personas", lambda self: {"ada": "Ada", "bob": "Bob"})
+    texts = await chat.say(command("remember", "I am allergic to nuts", 1), command("language", "deutsch", 2))
+    assert texts == ["Noted. I will keep that in mind.", "Sprache: Deutsch"]
+    assert "Bob" in (await chat.say(command("persona", "bob", 3)))[-1]
+    await chat.say(said("hello", 4))
+    turn = chat.bot.turns[-1]
+    assert turn.notes == Notes(language="de", persona="bob", pins=("I am allergic to nuts",))
+    assert (turn.language, turn.history) == ("de", [])
+    await chat.say(command("reset", n=5), said("hello", 6))
+    assert chat.bot.turns[-1].notes == NO_NOTES
+
+
+async def test_unknown_names_are_answered_with_those_there_are(chat, monkeypatch):
+    monkeypatch.setattr(FakeBot, "personas", lambda self: {"ada": "Ada", "bob": "Bob"})
+    (text,) = await chat.say(command("persona", "zoe", 1))
+    assert all(name in text for name in ("zoe", "ada", "bob"))
+    assert "klingon" in "".join(await chat.say(command("language", "klingon", 2)))
+
+
+async def test_a_bot_looks_back_after_its_answer_and_its_summary_comes_with_the_next_turn(chat, monkeypatch):
+    looked = asyncio.Event()
+
+    async def reflect(self, history, summary, first, notes):
+        looked.set()
+        return Summary(f"{len(history)} messages", first + len(history))
+
+    monkeypatch.setattr(FakeBot, "reflect", reflect)
+    await chat.say(said("one", 1))
+    await looked.wait()
+    await chat.until(lambda: not chat.hub.afterwards._looking)
+    await chat.say(said("two", 2))
+    assert chat.bot.turns[-1].summary == Summary("2 messages", 2)
+
+
+async def test_a_summary_of_a_session_that_was_reset_is_not_kept(chat, monkeypatch):
+    looking, go = asyncio.Event(), asyncio.Event()
+
+    async def reflect(self, history, summary, first, notes):
+        looking.set()
+        await go.wait()
+        return Summary("old secrets", 2)
+
+    monkeypatch.setattr(FakeBot, "reflect", reflect)
+    await chat.say(said("one", 1))
+    await looking.wait()
+    monkeypatch.setattr(FakeBot, "reflect", Bot.reflect)
+    await chat.say(command("reset", n=2), said("two", 3))
+    go.set()
+    await chat.until(lambda: not chat.hub.afterwards._looking)
+    await chat.say(said("three", 4))
+    assert chat.bot.turns[-1].summary is None
+
+
+async def test_messages_carry_who_said_them_and_where(chat):
+    await chat.say(said("hello", 1), said("again", 2))
+    asked, answered = chat.bot.turns[-1].history
+    assert (asked.author, asked.name, asked.ids) == ("fake:ann", "Ann", ("1",))
+    assert (answered.of, answered.ids) == ("1", ("m1",))
+    assert isinstance(asked, Remembered)
