@@ -17,6 +17,7 @@ from core import commands, server
 from core.adapter import Adapter, Settings, Wiring
 from core.bot import Bot, Resources
 from core.engine.engine import Engine
+from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.engine.store import open_store
 from core.engine.worker import Worker
@@ -65,7 +66,8 @@ class Application:
             self.engine = Engine(store, prefix=self.prefix)
             spool = SpooledInbox(self.engine, hub_settings.var / f"{self.prefix}.spool")
             stack.push_async_callback(spool.close)
-            self.hub = Hub(self.engine, self.supervisor.channels, spool)
+            signals = Signals(store, f"{self.prefix}:meanwhile")
+            self.hub = Hub(self.engine, self.supervisor.channels, spool, signals)
             timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._http = await stack.enter_async_context(
@@ -78,7 +80,11 @@ class Application:
             self._models = Models(self.config.models)
             await self._models.open()
             stack.push_async_callback(lambda: self._models.close())
-            tasks = [asyncio.create_task(worker.run(), name="worker"), asyncio.create_task(spool.run(), name="spool")]
+            tasks = [
+                asyncio.create_task(worker.run(), name="worker"),
+                asyncio.create_task(spool.run(), name="spool"),
+                asyncio.create_task(signals.run(self.hub.hear), name="signals"),
+            ]
             for task in tasks:
                 task.add_done_callback(self._ended)
             try:
@@ -88,6 +94,7 @@ class Application:
             finally:
                 self._draining = True
                 await worker.drain(hub_settings.drain)
+                await self.hub.afterwards.stop()
                 await self.supervisor.stop()
                 await asyncio.gather(*self._retiring, return_exceptions=True)
                 await _stop_bots(self._bots.values())

@@ -20,15 +20,16 @@ from core.delivery.gate import Gate
 from core.delivery.live import Live
 from core.delivery.typing import sign_of_life
 from core.engine.engine import Claim, Engine, Stale
+from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.errors import BotError, IntakeError, SendError, StoreError, Throttled, Undeliverable
 from core.events import Accepted, AnyEvent, Command, Deleted, Edited, Message, Part
 from core.language.detect import choose
 from core.language.sentences import Sentence, say
-from core.overlap import Cut, asks_to_stop, question
+from core.overlap import Cut, asks_to_stop, may_cut, question
 from core.policies import Case, Refusal, Silence, is_for_us, judge
 from core.session import Session, exchange, taken_back
-from core.under_way import CutShort, UnderWay
+from core.under_way import CutShort, Meanwhile, UnderWay
 from core.work import Channel, Work, asked_again, turn_of, waiting, with_ids
 
 log = structlog.get_logger(__name__)
@@ -43,16 +44,25 @@ BROKEN_OFF = " …"
 """Ends an answer that was cut short."""
 
 _encode = msgspec.json.Encoder().encode
+_meanwhile = msgspec.json.Decoder(Meanwhile).decode
 _staged = msgspec.json.Decoder(Staged).decode
 
 
 class Hub:
     """Takes events in and answers them; one for the process, over all channels."""
 
-    def __init__(self, engine: Engine, channels: Mapping[str, Channel], spool: SpooledInbox | None = None) -> None:
-        """`spool`: takes the events of platforms that do not bring them again."""
+    def __init__(
+        self,
+        engine: Engine,
+        channels: Mapping[str, Channel],
+        spool: SpooledInbox | None = None,
+        signals: Signals | None = None,
+    ) -> None:
+        """`spool`: takes the events of platforms that do not bring them again. `signals`: to the hub's other processes,
+        one of which may be giving the answer that an event ends; `hear` takes theirs."""
         self.engine = engine
         self.spool = spool
+        self.signals = signals
         self.channels = channels
         self.gate = Gate()
         self.under_way = UnderWay()
@@ -80,9 +90,16 @@ class Hub:
         )
         if accepted is Accepted.FULL:
             await self._ask_to_wait(event, conversation, channel)
-        elif accepted is Accepted.NEW:
-            self.under_way.hear(conversation, event)
+        elif accepted is Accepted.NEW and may_cut(event, channel.settings.overlap):
+            is_here = self.under_way.hear(conversation, event)
+            if not is_here and self.signals is not None:
+                await self.signals.send(_encode(Meanwhile(conversation, event)))
         return accepted
+
+    def hear(self, message: bytes) -> None:
+        """Another process took an event that may end an answer which is given here."""
+        meanwhile = _meanwhile(message)
+        self.under_way.hear(meanwhile.conversation, meanwhile.event)
 
     async def turn(self, claim: Claim) -> None:
         """Answer the event at the head of a conversation, from where an earlier try left off.

@@ -61,6 +61,13 @@ def asks_to_stop(event: AnyEvent) -> bool:
     return isinstance(event, Message) and means_stop(event.text)
 
 
+def may_cut(new: AnyEvent, overlap: Overlap) -> bool:
+    """Whether an event could end an answer that is being given."""
+    return (
+        isinstance(new, Edited | Deleted) or asks_to_stop(new) or (overlap == "interrupt" and isinstance(new, Message))
+    )
+
+
 def cuts(new: AnyEvent, ids: Sequence[str], overlap: Overlap) -> Cut | None:
     """What a new event does to the answer that is being given to what was said in the messages `ids`."""
     if isinstance(new, Edited | Deleted):

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from core.events import AnyEvent
 from core.overlap import Cut, Overlap, Question, cuts
 
@@ -51,6 +53,13 @@ class Answering:
             return
         if task.uncancel() <= self._cancelling and (kind is None or issubclass(kind, asyncio.CancelledError)):
             raise CutShort(self._cut) from error
+
+
+class Meanwhile(msgspec.Struct, frozen=True):
+    """An event that may bear on an answer which another process is giving."""
+
+    conversation: str
+    event: AnyEvent
 
 
 class UnderWay:

@@ -7,7 +7,9 @@ import pytest
 
 from core.bot import NO_NOTES, Bot, Notes, Remembered
 from core.context.summary import Summary
+from core.engine.signals import Signals
 from core.events import Deleted, Edited, User
+from core.hub import Hub
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
 
@@ -91,6 +93,20 @@ async def test_an_answer_that_was_stopped_is_remembered_as_far_as_it_went(chat, 
         await chat.until(lambda: chat.adapter.texts)
         await chat.say(command("stop", n=2))
     assert await history(chat) == [("user", "tell me"), ("assistant", "Once upon …")]
+
+
+async def test_an_answer_that_another_process_gives_is_stopped_too(chat, redis, prefix, monkeypatch):
+    Speaking(chat, monkeypatch)
+    ours, theirs = (Signals(redis, f"{prefix}:meanwhile") for _ in range(2))
+    listening = asyncio.create_task(ours.run(chat.hub.hear))
+    await ours.is_live.wait()
+    await chat.hub.accept(said("tell me", 1))
+    await chat.until(lambda: chat.adapter.texts)
+    await Hub(chat.engine, chat.hub.channels, signals=theirs).accept(command("stop", n=2))
+    await chat.settled()
+    assert chat.adapter.texts == ["Once upon …", "Stopped."]
+    listening.cancel()
+    await asyncio.wait([listening])
 
 
 async def test_the_word_alone_is_an_ordinary_word_where_nothing_runs(chat):
