@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markdown_it.tree import SyntaxTreeNode
 
-from core.markdown import Renderer, is_plain, parse
+from core.markdown import FILES, Renderer, is_plain, parse
 
 _ALLOWED_PORTS = {"http": "80", "https": "443"}
 _URL = re.compile(r"(https?)://([^/?#]*)(?:[/?#]\S*)?", re.IGNORECASE)
@@ -22,10 +22,6 @@ _LOOKS_LIKE_LINK = re.compile(
     r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:[/?#][^\s<>()\[\]]*)",
     re.IGNORECASE,
 )
-_FILES = frozenset(
-    ("js", "json", "txt", "yaml", "yml", "html", "css", "xml", "csv", "pdf", "png", "jpg", "toml", "log", "sql")
-)
-"""Ends of file names that are no top-level domains."""
 _CLOSING = re.compile(r"[.,;:!?'\")\]}>*_~]+$")
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~|#&!]")
 _LINE_START = re.compile(r"^([ \t]*)(?:(?=[+=-])|(\d{1,9})(?=[.)]))", re.MULTILINE)
@@ -139,8 +135,13 @@ class _Writer(Renderer):
     def link(self, inner: str, href: str) -> str:
         if is_allowed(href, self.hosts):
             return f"[{inner}](<{href}>)"
-        shown = f"`{plain(href)}`" if href else ""
+        shown = self.address(href)
         return shown if inner in (shown, _escaped(href), "") else f"{inner} ({shown})"
+
+    def address(self, href: str) -> str:
+        if is_allowed(href, self.hosts):
+            return f"<{href}>"
+        return f"`{plain(href)}`" if href else ""
 
     def heading(self, inner: str, level: int) -> str:
         return f"{'#' * level} " + inner.replace("\n", " ")
@@ -179,7 +180,7 @@ def _offends(node: SyntaxTreeNode, hosts: frozenset[str]) -> bool:
 
 
 def _may_stand(address: str, hosts: frozenset[str]) -> bool:
-    if not address or (re.fullmatch(r"[\w.-]+", address) and address.rpartition(".")[2].lower() in _FILES):
+    if not address or (re.fullmatch(r"[\w.-]+", address) and address.rpartition(".")[2].lower() in FILES):
         return True
     return "@" not in address and is_allowed(address if "://" in address else f"https://{address}", hosts)
 

@@ -5,12 +5,29 @@ The parser knows CommonMark, tables and strikethrough; raw HTML is text, and so 
 """
 
 import re
+import unicodedata
+from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-_SAFE = "[^\\x00-\\x1f\\\\`*_~<>&#|\\[\\]@:\ue000-\uf8ff]"
+from core.visible import visible
+
+_UNSEEN = (
+    "\\x7f-\\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U0010ffff"
+)
+"""Wherever one of these stands it is looked at more closely."""
+_SAFE = f"[^\\x00-\\x1f\\\\`*_~<>&#|\\[\\]@:{_UNSEEN}]"
 _PLAIN = re.compile(rf"[^\W\d_]{_SAFE}*(?<!\s)(?:\n{{1,2}}[^\W\d_]{_SAFE}*(?<!\s))*")
+_HOST = re.compile(r"(?<![\w.-])(?:(?:[^\W_][\w-]*\.)+[^\W\d_][\w-]+|(?:\d{1,3}\.){3}\d{1,3})(?![\w-])")
+_DOTS = str.maketrans("\u3002\uff0e\uff61\u2024", "....")
+"""What browsers, or readers, take for a dot."""
+FILES = frozenset(
+    ("js", "json", "txt", "yaml", "yml", "html", "css", "xml", "csv", "pdf", "png", "jpg", "toml", "log", "sql")
+)
+"""Ends of file names that are no top-level domains."""
 _parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
@@ -32,7 +49,12 @@ class Renderer:
     literal text to escape."""
 
     def render(self, markdown: str) -> str:
-        return markdown if is_plain(markdown) else self.convert(markdown)
+        """Without what cannot be seen: a character that turns the direction of reading could make text say something
+        else than it does."""
+        if is_plain(markdown):
+            return markdown
+        seen = visible(markdown)
+        return self.convert(seen if seen.strip() else markdown)
 
     def convert(self, markdown: str) -> str:
         """The same by way of the tree; what a platform does to the finished text goes round this."""
@@ -60,9 +82,13 @@ class Renderer:
     def link(self, inner: str, href: str) -> str:
         return inner if inner == self.text(href) else f"{inner} ({self.text(href)})"
 
+    def address(self, href: str) -> str:
+        """Where a link leads, shown as it is."""
+        return self.text(href)
+
     def image(self, alt: str, source: str) -> str:
         """Shown as a link: an image would be fetched by the reader's app, which tells its owner who read it."""
-        return self.link(self.text(alt or source), source)
+        return self._link(alt or source, self.text(alt or source), source)
 
     def heading(self, inner: str, level: int) -> str:
         return self.strong(inner)
@@ -124,6 +150,9 @@ class Renderer:
     def _inline(self, node: SyntaxTreeNode) -> str:
         return "".join(map(self._span, node.children))
 
+    def _link(self, label: str, inner: str, href: str) -> str:
+        return f"{inner} ({self.address(href)})" if _names_another(label, href) else self.link(inner, href)
+
     def _span(self, node: SyntaxTreeNode) -> str:
         match node.type:
             case "strong":
@@ -135,13 +164,41 @@ class Renderer:
             case "code_inline":
                 return self.code(node.content)
             case "link":
-                return self.link(self._inline(node), str(node.attrs["href"]))
+                return self._link(_plain(node), self._inline(node), str(node.attrs["href"]))
             case "image":
                 return self.image(_plain(node), str(node.attrs["src"]))
             case "softbreak" | "hardbreak":
                 return "\n"
             case _:
                 return self.text(node.content)
+
+
+def _names_another(label: str, href: str) -> bool:
+    """Whether a link's words look like an address at another host than the one it leads to."""
+    if label == href:
+        return False
+    words = unicodedata.normalize("NFKC", visible(label)).translate(_DOTS)
+    target = _host(href)
+    named = (host for host in _HOST.findall(words) if host.rpartition(".")[2].lower() not in FILES)
+    return bool(target) and any(_ascii(host) != target for host in named)
+
+
+def _host(href: str) -> str:
+    try:
+        address = urlsplit(href)
+        host = address.hostname or ""
+    except ValueError:
+        return "?"  # certainly none that a label could name
+    return _ascii(address.path.rpartition("@")[2] if address.scheme.lower() == "mailto" else host)
+
+
+def _ascii(host: str) -> str:
+    """As it is compared: `www.` alone is no other place."""
+    host = host.lower().strip(".").removeprefix("www.")
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def _plain(node: SyntaxTreeNode) -> str:

@@ -9,30 +9,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from core.links import defanged
+from core.visible import BREAK, visible
 
 MAX_INPUT = 16_000
 """Characters of one message."""
 _LABEL = 80
 """Characters of a label or a speaker's name in a fence."""
-
-_BREAK = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls
-    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # fillers
-    "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"  # zero width, direction, annotation
-    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]"
-    "|[\ufe00-\ufe0d]"  # variants of a letter that no text needs, but data can be hidden in
-    "|(?<![\u3400-\u9fff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"  # ideographs have such variants
-    "|(?<=[\U000e0100-\U000e01ef])[\U000e0100-\U000e01ef]"
-    "|(?:(?<=[\ufe0e\ufe0f\\s])|^)[\ufe0e\ufe0f]"  # text or emoji: once, and behind something
-)
-_TAGS = re.compile("(\U0001f3f4(?:\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
-                   "|\U000e0077\U000e006c\U000e0073)\U000e007f))|[\U000e0000-\U000e007f]")  # fmt: skip
-"""The flags of England, Scotland and Wales are spelt in tags; all other tags are text that only a machine reads."""
-_JOINER = re.compile("[\u200c\u200d]")
-_JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18aa\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
-"""Letters of scripts in which a joiner between two changes how they are written."""
-_PICTURE = re.compile("[\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff\ufe0f]")
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -56,21 +38,8 @@ class Shown(msgspec.Struct, frozen=True):
 def checked(text: str, max_length: int = MAX_INPUT) -> Checked:
     """A message on its way in: without what cannot be seen, and cut where it is too long."""
     clean = visible(text)
-    removed = len(_BREAK.sub("\n", text)) - len(clean)
+    removed = len(BREAK.sub("\n", text)) - len(clean)
     return Checked(visible(clean[:max_length]), removed, len(clean) > max_length)
-
-
-def visible(text: str) -> str:
-    """The text without control characters, and without what is invisible to a reader but not to a model.
-
-    Joiners stay where a script or an emoji needs them."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = _HIDDEN.sub("", _TAGS.sub(lambda tag: tag[1] or "", _BREAK.sub("\n", text)))
-    text = _JOINER.sub(_needed, text)
-    while (again := _HIDDEN.sub("", _JOINER.sub(_needed, text))) != text:
-        text = again
-    return text
 
 
 def fenced(text: str, label: str, speaker: str) -> str:
@@ -108,7 +77,7 @@ def shown(
         return Shown("", ("leak",))
     findings = []
     clean = visible(text)
-    if clean != _BREAK.sub("\n", text):
+    if clean != BREAK.sub("\n", text):
         findings.append("invisible")
     if redact is not None and (hidden := redact(clean)) != clean:
         clean = hidden
@@ -117,14 +86,6 @@ def shown(
         clean = plain
         findings.append("link")
     return Shown(clean, tuple(findings))
-
-
-def _needed(joiner: re.Match[str]) -> str:
-    before, after = joiner.string[: joiner.start()][-1:], joiner.string[joiner.end() :][:1]
-    if _JOINING.match(before) and (not after or not _JOINER.match(after)):
-        return joiner[0]
-    is_between_pictures = joiner[0] == "\u200d" and _PICTURE.match(before) and _PICTURE.match(after)
-    return joiner[0] if is_between_pictures else ""
 
 
 def _one_line(text: str) -> str:

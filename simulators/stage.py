@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from core.site import Site
+from simulators.limits import Meter
 
 
 @dataclass(slots=True)
@@ -56,7 +57,13 @@ class Faults:
     fail_after_accepting: int = 0
     """The next n sends are taken, and then answered 5xx."""
     silent: bool = False
-    """Nothing is delivered and no liveness call is answered, though sockets stay open."""
+    """Nothing is delivered and no call is answered, though sockets stay open. What becomes of events that came
+    about meanwhile is as on the platform: they are brought later, replayed, or lost."""
+
+    async def speaking(self) -> None:
+        """Wait until the platform is not silent any more."""
+        while self.silent:  # noqa: ASYNC110 - whoever sets it is a test or a page, and tells nobody
+            await asyncio.sleep(0.02)
 
     def take(self, name: str) -> bool:
         """Use one of the named fault, if any is left."""
@@ -90,8 +97,11 @@ class Simulator(ABC):
     bot_id: str
     """The bot's own user id."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, limits: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        """`limits`: whether the platform's rate limits hold; how long a message may be is always checked. `clock`: what
+        they are counted by, in seconds."""
         self.faults = Faults()
+        self.meter = Meter(clock, enabled=limits)
         self.messages: list[Seen] = []
         """All rooms, oldest first; edits and deletes change the entry."""
         self.typing: dict[str, float] = {}

@@ -26,6 +26,8 @@ THREADABLE = (0, 5, None)
 SAID = (0, 19)
 """Message types that a person typed: https://docs.discord.com/developers/resources/message#message-object-message-types"""
 USER_JOIN = 7
+AUTHORS = 10_000
+"""Messages whose authors are remembered."""
 
 _NAMED = re.compile(r"([ \t]*)<@[!&]?(\d+)>([ \t]*)")
 
@@ -43,6 +45,8 @@ class Places:
     """Roles that are the bot's alone: naming one names the bot."""
     guilds: set[str] = field(default_factory=set)
     threads: set[str] = field(default_factory=set)
+    authors: dict[str, str] = field(default_factory=dict)
+    """Of the latest messages: a deletion does not tell whose it was, and belongs into that one's conversation."""
 
     def learn(self, name: str, data: Payload) -> None:
         match name:
@@ -59,6 +63,10 @@ class Places:
                 self.guilds.discard(data["id"])
             case "THREAD_CREATE" | "THREAD_UPDATE":
                 self.threads.add(data["id"])
+            case "MESSAGE_CREATE":
+                self.authors[data["id"]] = data["author"]["id"]
+                if len(self.authors) > AUTHORS:
+                    del self.authors[next(iter(self.authors))]
 
     def address(self, room: str, reply: str | None = None, kind: int | None = None) -> Address:
         """A thread is a channel of its own; not every payload tells which `kind` of channel it is about."""
@@ -120,15 +128,19 @@ def _said(said: Payload, here: Places, is_edit: bool) -> AnyEvent | None:
     if is_edit:
         return events.Edited(uid=f"{said['id']}:{edited}", **about)
     cursor = events.Cursor(said["channel_id"], said["id"])
-    return events.Message(uid=said["id"], cursor=cursor, attachments=_attachments(said), **about)
+    to_others = not mentioned and _is_to_others(said)
+    return events.Message(uid=said["id"], cursor=cursor, to_others=to_others, attachments=_attachments(said), **about)
 
 
-def _deleted(gone: Payload, here: Places) -> AnyEvent:
-    """Discord does not tell whose message it was."""
+def _deleted(gone: Payload, here: Places) -> AnyEvent | None:
+    """By nobody, where the message is older than what is remembered."""
+    author = here.authors.get(gone["id"], "")
+    if author == here.me:
+        return None
     return events.Deleted(
         uid=f"deleted:{gone['id']}",
         address=here.address(gone["channel_id"]),
-        user=User(""),
+        user=User(author),
         message_id=gone["id"],
         direct=gone.get("guild_id") is None,
     )
@@ -200,6 +212,13 @@ def _is_mentioned(said: Payload, here: Places) -> bool:
         or not here.roles.isdisjoint(said["mention_roles"])
         or (quoted is not None and quoted["author"]["id"] == here.me)
     )
+
+
+def _is_to_others(said: Payload) -> bool:
+    """Given that we are not meant: whether somebody else is named or answered."""
+    quoted = (said.get("referenced_message") or {}).get("author", {})
+    people = {user["id"] for user in said["mentions"]} | ({quoted["id"]} if quoted and not quoted.get("bot") else set())
+    return bool(said["mention_roles"] or people - {said["author"]["id"]})
 
 
 def _readable(said: Payload, here: Places) -> str:

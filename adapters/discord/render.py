@@ -52,15 +52,20 @@ class DiscordRenderer(Renderer):
         return f"```{word}\n{_split_ticks(literal, 3)}\n```"
 
     def link(self, inner: str, href: str) -> str:
-        """A label that looks like another address is shown beside the true one: Discord refuses to hide that."""
+        """A label with an address in it is shown beside the true one: Discord would refuse to make a link of it."""
         if not href.startswith(("http://", "https://")):
             return inner
-        target = _quiet(href.replace("<", "%3C").replace(">", "%3E"))
-        if not inner.strip() or inner in (href, self.text(href), target):
-            return f"<{target}>"
+        target = self.address(href)
+        if not inner.strip() or inner in (href, self.text(href), target[1:-1]):
+            return target
         if "://" in inner or "\n" in inner:
-            return f"{inner} (<{target}>)"
-        return f"[{inner}](<{target}>)"
+            return f"{inner} ({target})"
+        return f"[{inner}]({target})"
+
+    def address(self, href: str) -> str:
+        if not href.startswith(("http://", "https://")):
+            return super().address(href)
+        return f"<{_quiet(href.replace('<', '%3C').replace('>', '%3E'))}>"
 
     def heading(self, inner: str, level: int) -> str:
         line = " ".join(inner.split("\n"))

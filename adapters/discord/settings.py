@@ -1,7 +1,11 @@
 """The YAML keys of a Discord channel."""
 
+import binascii
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -21,5 +25,24 @@ class DiscordSettings(Settings):
 
     environment: ClassVar[Mapping[str, str]] = {"bot_token": "DISCORD_BOT_TOKEN"}
 
+    @property
+    def exclusive(self) -> str | None:
+        """Discord sends every event to each gateway connection of a bot: two hubs would both answer."""
+        token = self.bot_token.get_secret_value()
+        if not token:
+            return None
+        where = urlsplit(self.api_url).netloc
+        return f"discord:{_application(token)}" + ("" if where == "discord.com" else f"@{where}")
+
     def missing(self) -> tuple[str, ...]:
         return () if self.bot_token.get_secret_value() else ("bot_token",)
+
+
+def _application(token: str) -> str:
+    """Whose token it is: its first part is the application's id in base64; else what tells tokens apart."""
+    first = token.partition(".")[0]
+    try:
+        found = urlsafe_b64decode(first + "=" * (-len(first) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        found = ""
+    return found if found.isdecimal() else sha256(token.encode()).hexdigest()[:16]

@@ -30,8 +30,7 @@ _SAID = frozenset({"", "file_share", "thread_broadcast", "bot_message", "me_mess
 _SHORT = frozenset({"help", "reset"})
 """`/ai help` means `/help`."""
 _MARKUP = re.compile(r"<([^<>]*)>")
-_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
-"""`&amp;` last, so that a typed `&lt;` stays what it was."""
+_NAMES_SOMEBODY = re.compile(r"<(?:@[UW]|!subteam\^)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +129,22 @@ def _said(delivery: _Delivery, room: str, event: Payload) -> Message | Edited | 
     common = {**delivery.common(room, said, thread), "message_id": ts}
     if is_gone:
         return Deleted(**common)
-    text, is_named = _text(_string(said, "text"), delivery.me)
+    raw = _string(said, "text")
+    text, is_named = _text(raw, delivery.me)
     if is_edit:  # also told of Slack's own link previews: then the text is the same
         return Edited(**common, text=text, mentioned=is_named) if after.get("text") != before.get("text") else None
     if subtype not in _SAID:
         return None
     files = event["files"] if isinstance(event.get("files"), list) else ()
+    mentioned = is_named or event["type"] == "app_mention" or event.get("parent_user_id") == delivery.me.user_id
     return Message(
         **common,
         # A mention comes as `message` and as `app_mention`, under two event ids: its place and time are the same.
         also=(f"{delivery.team}:{room}:{ts}",),
         text=text,
-        mentioned=is_named or event["type"] == "app_mention" or event.get("parent_user_id") == delivery.me.user_id,
+        mentioned=mentioned,
+        # Whom a reply in a thread is for cannot be told, unless it says so.
+        to_others=not mentioned and _NAMES_SOMEBODY.search(raw) is not None,
         attachments=tuple(_attachment(file) for file in files if isinstance(file, dict)),
     )
 
@@ -213,9 +216,8 @@ def _text(raw: str, me: Me) -> tuple[str, bool]:
     if "<" in raw:
         raw, mentions = re.subn(rf"<@{me.user_id}(?:\|[^<>]*)?>[:,]?[ \t]*", "", raw)
         raw = _MARKUP.sub(_shown, raw)
-    for entity, character in _ENTITIES:
-        raw = raw.replace(entity, character)
-    return raw.strip(), mentions > 0
+    # `&amp;` last, so that a typed `&lt;` stays what it was.
+    return raw.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip(), mentions > 0
 
 
 def _shown(markup: re.Match[str]) -> str:

@@ -22,6 +22,8 @@ _URL_ESCAPES = _ESCAPES | str.maketrans({"<": "%3C", ">": "%3E", "|": "%7C", " "
 _OPENING = re.compile(r"[*_~](?<!\w.)(?=\S)")
 _BESIDE_WORDS = re.compile(r"(?<=[^\W_])\ue000|\ue001(?=[^\W_])")
 _MARKUP = re.compile(r"<(?:[^|>]*\|)?([^>]*)>")
+_TICKS = re.compile("``(?=`)")
+"""Two of three or more: apart from the third they end no code."""
 _LINKABLE = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 
 
@@ -50,15 +52,20 @@ class Mrkdwn(Renderer):
         return f"{_OPEN}`{literal.translate(_TEXT_ESCAPES)}`{_CLOSE}"
 
     def fence(self, literal: str, language: str) -> str:
-        return f"```\n{literal.replace('```', f'``{_ZERO_WIDTH}`').translate(_ESCAPES)}\n```"
+        apart = _TICKS.sub("``" + _ZERO_WIDTH, literal)
+        return f"```\n{apart.translate(_ESCAPES)}\n```"
 
     def link(self, inner: str, href: str) -> str:
         """`<url|label>`, for web and mail addresses only: `<!channel|…>` and `<#C1|…>` would be mentions."""
         if not _LINKABLE.match(href):
             return super().link(inner, href)
-        url = href.translate(_URL_ESCAPES)
         label = _MARKUP.sub(r"\1", inner).replace("\n", " ").replace("|", "¦")
-        return f"<{url}>" if label in ("", self.text(href)) else f"<{url}|{label}>"
+        if label in ("", self.text(href)):
+            return self.address(href)
+        return f"<{href.translate(_URL_ESCAPES)}|{label}>"
+
+    def address(self, href: str) -> str:
+        return f"<{href.translate(_URL_ESCAPES)}>" if _LINKABLE.match(href) else super().address(href)
 
     def quote(self, inner: str) -> str:
         return "\n".join(f"> {line}" for line in inner.split("\n"))

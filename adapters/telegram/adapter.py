@@ -15,19 +15,10 @@ from telegram import Bot
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
 
 from adapters.telegram import inbound, render
-from adapters.telegram.request import AiohttpRequest, Flooded, Refused, last_message
+from adapters.telegram.request import AiohttpRequest, last_message
 from adapters.telegram.settings import TelegramSettings
 from core.adapter import Adapter, Capabilities, Route, Wiring
-from core.errors import (
-    BadCredentials,
-    IntakeError,
-    NotReady,
-    SendError,
-    Throttled,
-    Unavailable,
-    Unconfirmed,
-    Undeliverable,
-)
+from core.errors import BadCredentials, IntakeError, NotReady, SendError, Throttled, Unconfirmed, Undeliverable
 from core.events import Address, AnyEvent, Part, Sent
 
 log = logging.getLogger(__name__)
@@ -98,28 +89,17 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         return render.measure(text)
 
     async def send(self, to: Address, part: Part, key: str) -> Sent:
-        call = partial(self._bot.send_message, int(to.room))
         options: dict[str, Any] = {}
         if to.reply is not None:
             options["reply_parameters"] = {"message_id": int(to.reply), "allow_sending_without_reply": True}
         if to.thread is not None:
             options["message_thread_id"] = int(to.thread)
-        try:
-            await _deliver(call, part, options)
-        except Undeliverable as error:
-            if "thread not found" not in str(error):
-                raise
-            del options["message_thread_id"]
-            await _deliver(call, part, options)
+        await _deliver(partial(self._bot.send_message, int(to.room)), part, options)
         return Sent(to, str(last_message.get()))
 
     async def edit(self, sent: Sent, part: Part) -> None:
         call = partial(self._bot.edit_message_text, chat_id=int(sent.to.room), message_id=int(sent.id))
-        try:
-            await _deliver(call, part, {})
-        except Undeliverable as error:
-            if "not modified" not in str(error):
-                raise
+        await _deliver(call, part, {})
 
     async def typing(self, to: Address) -> None:
         thread = int(to.thread) if to.thread is not None else None
@@ -137,7 +117,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
                 raise BadCredentials(_TOKEN_REFUSED) from error
             except TelegramError as error:
                 log.warning("%s: polling failed, trying again: %s", self.wiring.channel, error)
-                await asyncio.sleep(error.retry_after if isinstance(error, Flooded) else self.poll_pause)
+                await asyncio.sleep(error.retry_after if isinstance(error, Throttled) else self.poll_pause)
             else:
                 self.health.touch()
                 await self._take(updates)
@@ -209,32 +189,37 @@ class TelegramAdapter(Adapter[TelegramSettings]):
 
 
 async def _deliver(call: Callable[..., Awaitable[Any]], part: Part, options: dict[str, Any]) -> None:
+    """Without what Telegram does not take: a topic that is gone, or our markup."""
     # All but the text goes as plain data: building the library's objects for it costs 0.02 ms a message.
-    options = options | {"link_preview_options": {"is_disabled": True}}
+    options |= {"link_preview_options": {"is_disabled": True}, "parse_mode": "HTML"}
     if part.choices:
         buttons = [[{"text": choice.label, "callback_data": choice.value}] for choice in part.choices]
         options["reply_markup"] = {"inline_keyboard": buttons}
-    html = render.render(part.text)
-    try:
-        await _said(call(text=html, api_kwargs=options | {"parse_mode": "HTML"}))
-    except Undeliverable as error:
-        if "parse entities" not in str(error):
-            raise
-        await _said(call(text=render.plain(html), api_kwargs=options))
+    html = text = render.render(part.text)
+    while True:
+        try:
+            await _said(call(text=text, api_kwargs=options))
+        except Undeliverable as error:
+            if "not modified" in str(error):
+                return
+            if "parse entities" in str(error) and options.pop("parse_mode", None):
+                text = render.plain(html)
+            elif "thread not found" not in str(error) or not options.pop("message_thread_id", None):
+                raise
+        else:
+            return
 
 
 async def _said(call: Awaitable[T]) -> T:
     """Await a call, and tell its failures in our words."""
     try:
         return await call
-    except Flooded as error:
-        raise Throttled(error.retry_after) from error
+    except SendError:
+        raise
     except InvalidToken as error:
         raise Undeliverable(_TOKEN_REFUSED) from error
     except (BadRequest, Forbidden, ChatMigrated) as error:
         raise Undeliverable(f"Telegram refuses: {error}") from error
-    except Refused as error:
-        raise Unavailable(str(error)) from error
     except TelegramError as error:  # time-outs, lost connections and 5xx: nobody knows whether it was taken
         raise Unconfirmed(str(error)) from error
 

@@ -11,11 +11,18 @@ from core import events
 from core.events import Address, AnyEvent, Attachment
 
 
-class User(msgspec.Struct):
-    id: int
-    is_bot: bool = False
+class Named(msgspec.Struct, kw_only=True):
     first_name: str = ""
     last_name: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+class User(Named):
+    id: int
+    is_bot: bool = False
     username: str = ""
     language_code: str | None = None
 
@@ -39,10 +46,13 @@ class Location(msgspec.Struct):
     longitude: float
 
 
-class Contact(msgspec.Struct):
+class Contact(Named):
     phone_number: str
-    first_name: str
-    last_name: str = ""
+
+
+class Entity(msgspec.Struct):
+    type: str
+    user: User | None = None
 
 
 class Button(msgspec.Struct):
@@ -61,7 +71,9 @@ class Message(msgspec.Struct, kw_only=True):
     is_topic_message: bool = False
     reply_to_message: "Message | None" = None
     text: str = ""
+    entities: list[Entity] = []
     caption: str = ""
+    caption_entities: list[Entity] = []
     photo: list[File] = []
     animation: File | None = None
     audio: File | None = None
@@ -147,17 +159,15 @@ def parse(payload: bytes | dict[str, Any]) -> Update:
 def to_event(channel: str, update: Update, me: User) -> AnyEvent | None:
     """What happened, or None where that is nothing to answer."""
     uid = str(update.update_id)
-    if update.message is not None:
+    if update.message:
         return _message(channel, uid, update.message, me)
-    if update.edited_message is not None:
+    if update.edited_message:
         return _edited(channel, uid, update.edited_message, me)
-    if update.callback_query is not None:
+    if update.callback_query:
         return _press(channel, uid, update.callback_query)
-    if update.message_reaction is not None:
+    if update.message_reaction:
         return _reaction(channel, uid, update.message_reaction)
-    if update.my_chat_member is not None:
-        return _joined(channel, uid, update.my_chat_member)
-    return None
+    return _joined(channel, uid, update.my_chat_member) if update.my_chat_member else None
 
 
 def _message(channel: str, uid: str, message: Message, me: User) -> AnyEvent | None:
@@ -174,7 +184,13 @@ def _message(channel: str, uid: str, message: Message, me: User) -> AnyEvent | N
     if not (message.text or message.caption or attachment):
         return None
     text, mentioned = _heard(message, me)
-    return events.Message(**about, text=text, mentioned=mentioned, attachments=(attachment,) if attachment else ())
+    return events.Message(
+        **about,
+        text=text,
+        mentioned=mentioned,
+        to_others=not mentioned and _is_to_others(message, me),
+        attachments=(attachment,) if attachment else (),
+    )
 
 
 def _edited(channel: str, uid: str, message: Message, me: User) -> AnyEvent | None:
@@ -239,8 +255,7 @@ def _sender(message: Message) -> events.User:
 
 
 def _user(user: User) -> events.User:
-    name = f"{user.first_name} {user.last_name}".strip()
-    return events.User(str(user.id), name, user.is_bot, user.language_code)
+    return events.User(str(user.id), user.name, user.is_bot, user.language_code)
 
 
 def _heard(message: Message, me: User) -> tuple[str, bool]:
@@ -250,9 +265,21 @@ def _heard(message: Message, me: User) -> tuple[str, bool]:
     rest, named = re.subn(rf"(?<!\w)@{me.username}\b ?", "", text, flags=re.IGNORECASE)
     if named:
         return rest.strip(), True
-    # In a topic, what replies to nothing names the topic's first message.
     to = message.reply_to_message
     return text, bool(to and to.sender and to.sender.id == me.id and to.forum_topic_created is None)
+
+
+def _is_to_others(message: Message, me: User) -> bool:
+    """Given that we are not meant: whether somebody else is named or answered."""
+    named = any(
+        entity.type == "mention" or (entity.user is not None and entity.user.id != me.id)
+        for entity in (*message.entities, *message.caption_entities)
+    )
+    match message.reply_to_message:
+        # In a topic, what replies to nothing names the topic's first message.
+        case Message(sender=User(is_bot=False) as author, forum_topic_created=None):
+            return named or message.sender is None or author.id != message.sender.id
+    return named
 
 
 def _attachment(message: Message) -> Attachment | None:
@@ -266,6 +293,5 @@ def _attachment(message: Message) -> Attachment | None:
     if place := message.location:
         return Attachment("location", "", text=f"{place.latitude:.6f}, {place.longitude:.6f}")
     if contact := message.contact:
-        name = f"{contact.first_name} {contact.last_name}".strip()
-        return Attachment("contact", "", name, text=f"{name} {contact.phone_number}")
+        return Attachment("contact", "", contact.name, text=f"{contact.name} {contact.phone_number}")
     return None

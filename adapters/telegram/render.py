@@ -51,7 +51,10 @@ class TelegramRenderer(Renderer):
         """To the web only: one to `tg://user` would be a mention."""
         if re.match("https?://", href, re.IGNORECASE):
             return f'<a href="{escape(href)}">{inner}</a>'
-        return inner if inner == self.text(href.removeprefix("mailto:")) else f"{inner} ({self.code(href)})"
+        return inner if inner == self.text(href.removeprefix("mailto:")) else f"{inner} ({self.address(href)})"
+
+    def address(self, href: str) -> str:
+        return self.code(href)
 
 
 _renderer = TelegramRenderer()

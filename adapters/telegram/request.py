@@ -9,21 +9,18 @@ import msgspec
 from telegram.error import NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from core.errors import Throttled, Unavailable
+
 last_message: ContextVar[int] = ContextVar("last_message")
 """The id of the message that the last call in this task sent or changed."""
 
 
-class Refused(NetworkError):
-    """No connection came about: certainly nothing was sent."""
+class NoConnection(Unavailable, NetworkError):
+    """Of both families: the library lets its own errors through, and the core reads its own."""
 
 
-class Flooded(TelegramError):
-    """Too many requests; raised in the library's place, whose own error warns of a change of type at each raise."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"Too many requests: retry after {retry_after:g} s")
-        self.retry_after = retry_after
-        """Seconds."""
+class Flooded(Throttled, TelegramError):
+    """In place of the library's, which warns of a change of type at each raise."""
 
 
 class AiohttpRequest(BaseRequest):
@@ -63,7 +60,7 @@ class AiohttpRequest(BaseRequest):
             ) as response:
                 status, payload = response.status, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Refused(f"no connection: {type(error).__name__}") from None
+            raise NoConnection(f"no connection: {type(error).__name__}") from None
         except TimeoutError:
             raise TimedOut from None
         except (aiohttp.ClientError, OSError) as error:

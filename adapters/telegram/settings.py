@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -41,6 +42,15 @@ class TelegramSettings(Settings):
         if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret.get_secret_value()):
             raise ValueError("only letters, digits, _ and -, at most 256")
         return secret
+
+    @property
+    def exclusive(self) -> str | None:
+        """Telegram gives a bot's updates to one poller; of two, each gets errors (#getupdates: 409)."""
+        bot, _, secret = self.bot_token.get_secret_value().partition(":")
+        if self.mode != "polling" or not secret:
+            return None
+        where = urlsplit(self.api_url).netloc
+        return f"telegram:{bot}" if where == "api.telegram.org" else f"telegram:{bot}@{where}"
 
     def missing(self) -> tuple[str, ...]:
         needed = ("bot_token", "webhook_secret") if self.mode == "webhook" else ("bot_token",)

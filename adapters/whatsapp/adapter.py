@@ -15,7 +15,7 @@ from adapters.whatsapp.render import to_whatsapp
 from adapters.whatsapp.settings import WhatsAppSettings
 from adapters.whatsapp.signature import Verifier, body_is_signed
 from core.adapter import Adapter, Capabilities, Route, Wiring
-from core.errors import BadCredentials, IntakeError, NotReady, SendError, Undeliverable
+from core.errors import BadCredentials, NotReady, SendError, Undeliverable
 from core.events import Address, Part, Sent
 
 log = structlog.get_logger(__name__)
@@ -122,16 +122,16 @@ class WhatsAppAdapter(Adapter[WhatsAppSettings]):
             log.info("no typing sign", channel=self.wiring.channel, reason=str(error))
 
     async def _take(self, request: web.Request) -> web.Response:
+        """Raises IntakeError."""
         form = await self._authentic(request)
         if delivery := to_delivery(form):
             await self._note(delivery, request.query.get("key", ""))
         elif not self._is_ours(form):
             log.warning("webhook for another number", channel=self.wiring.channel, to=form.get("To", ""))
-        elif event := to_event(self.wiring.channel, form, request.headers.get("I-Twilio-Idempotency-Token", "")):
-            try:
+        else:
+            token = request.headers.get("I-Twilio-Idempotency-Token", "")
+            if event := to_event(self.wiring.channel, form, time.time(), token):
                 await self.wiring.inbox(event)
-            except IntakeError as error:
-                return web.Response(status=503, headers={"Retry-After": str(max(1, round(error.retry_after)))})
         return web.Response(body=_NOTHING, content_type="text/xml")
 
     def _is_ours(self, form: dict[str, str]) -> bool:
@@ -176,7 +176,6 @@ class WhatsAppAdapter(Adapter[WhatsAppSettings]):
         if not (is_form or body_is_signed(request.raw_path, body)) or not self._verifier.accepts(
             request.raw_path, fields if is_form else (), signatures[0], "".join(settings)
         ):
-            log.warning("webhook refused: wrong signature", channel=self.wiring.channel, remote=request.remote)
             raise web.HTTPForbidden(text="wrong signature\n")
         form = dict(fields)
         if form.get("AccountSid") != self.settings.account_sid:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -34,45 +35,34 @@ def to_delivery(form: Mapping[str, str]) -> Delivery | None:
     return Delivery(form.get("MessageSid", ""), status, int(code) if re.fullmatch(r"[0-9]{1,6}", code) else 0)
 
 
-def to_event(channel: str, form: Mapping[str, str], token: str = "") -> AnyEvent | None:
-    """The event in a form, if it is one for us. `token`: Twilio's id of this request, the same on its retries."""
+def to_event(channel: str, form: Mapping[str, str], now: float, token: str = "") -> AnyEvent | None:
+    """The event in a form, if it is one for us. `now`: when it was received, in Unix seconds, for Twilio does not tell
+    when it was sent. `token`: Twilio's id of this request, the same on its retries."""
     sid, sender = form.get("MessageSid", ""), form.get("From", "")
     # The part after the prefix is opaque: a phone number, or an id of a user who has chosen a name instead.
     account = sender.removeprefix("whatsapp:")
     if not sid or not account or account == sender:
         return None
-    uid, also = sid, (token,) if token else ()
-    address = Address(channel, room=sender, reply=sid)
-    user = User(account, form.get("ProfileName", ""))
+    common: dict[str, Any] = {
+        "uid": sid,
+        "also": (token,) if token else (),
+        "address": Address(channel, room=sender, reply=sid),
+        "user": User(account, form.get("ProfileName", "")),
+        "direct": True,
+        "time": now,
+    }
     kind, text = form.get("MessageType", ""), form.get("Body", "")
     about = form.get("OriginalRepliedMessageSid", "")
-    value = form.get("ButtonPayload") or form.get("ListId")
     if kind == "reaction":
-        return Reaction(
-            uid=uid, also=also, address=address, user=user, direct=True, message_id=about, emoji=text, added=bool(text)
-        )
-    if value:
+        return Reaction(**common, message_id=about, emoji=text, added=bool(text))
+    if value := form.get("ButtonPayload") or form.get("ListId"):
         label = form.get("ButtonText") or form.get("ListTitle") or text
-        return Press(
-            uid=uid, also=also, address=address, user=user, direct=True, message_id=about, value=value, label=label
-        )
+        return Press(**common, message_id=about, value=value, label=label)
     attachments = _attachments(form)
-    command = None if attachments else _COMMAND.fullmatch(text.strip())
-    if command is not None:
-        name, rest = command[1].lower(), command[2] or ""
-        return Command(
-            uid=uid, also=also, address=address, user=user, direct=True, message_id=sid, name=name, text=rest
-        )
-    return Message(
-        uid=uid,
-        also=also,
-        address=address,
-        user=user,
-        direct=True,
-        message_id=sid,
-        text=text or form.get("ButtonText", ""),
-        attachments=attachments,
-    )
+    if not attachments and (command := _COMMAND.fullmatch(text.strip())):
+        return Command(**common, message_id=sid, name=command[1].lower(), text=command[2] or "")
+    text = text or form.get("ButtonText", "")
+    return Message(**common, message_id=sid, text=text, attachments=attachments)
 
 
 def _attachments(form: Mapping[str, str]) -> tuple[Attachment, ...]:

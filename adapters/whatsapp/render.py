@@ -38,6 +38,7 @@ _TOKEN = re.compile(
 )
 
 
+_TICKS = re.compile("`{3,}")
 _BETWEEN = re.compile(r"(?<=(.))(?!\1|$)")
 """Between two different characters."""
 
@@ -93,7 +94,7 @@ def _wrap_line(line: str, marks: str) -> str:
 def _monospace(literal: str, marks: str) -> str:
     if not literal.strip():
         return literal
-    literal = literal.replace("```", f"`{_GAP}`{_GAP}`")
+    literal = _TICKS.sub(lambda ticks: _GAP.join(ticks[0]), literal)
     before = _GAP if literal[0] == "`" else ""
     after = _GAP if literal[-1] == "`" else ""
     return marks[0] + before + literal + after + marks[1]

@@ -16,8 +16,11 @@ from simulators.stage import Faults
 
 Json = dict[str, Any]
 DISPATCH, RECONNECT, INVALID, HELLO, ACK = 0, 7, 9, 10, 11
+"""https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway-gateway-opcodes"""
 CODE_AUTH, CODE_INTENTS, CODE_NOT_AUTHENTICATED = 4004, 4014, 4003
+"""https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes"""
 MEMBERS, CONTENT = 1 << 1, 1 << 15
+"""https://docs.discord.com/developers/events/gateway#list-of-intents, like those below"""
 _GUILD_INTENTS = {"MESSAGE": 1 << 9, "MESSAGE_REACTION": 1 << 10}
 _DIRECT_INTENTS = {"MESSAGE": 1 << 12, "MESSAGE_REACTION": 1 << 13}
 
@@ -83,7 +86,7 @@ class Gateway:
         self.token = token
         self.faults = faults
         self.heartbeat_interval = 41_250
-        """Milliseconds."""
+        """Milliseconds; as observed, the page leaves it to HELLO: …/events/gateway#hello-event"""
         self.privileged = MEMBERS | CONTENT
         """The privileged intents that are switched on in the Developer Portal."""
         self.sessions: dict[str, Session] = {}
@@ -97,7 +100,8 @@ class Gateway:
         self._held: list[tuple[Session, str]] = []
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(max_msg_size=4096)
+        await self.faults.speaking()
+        ws = web.WebSocketResponse(max_msg_size=4096)  # …/events/gateway#sending-events: larger ones end the connection
         await ws.prepare(request)
         self.compressed = request.query.get("compress") == "zlib-stream"
         socket = Socket(ws, self.compressed)

@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from math import ceil
 from typing import Any
 
 from aiohttp import web
@@ -10,19 +12,29 @@ from aiohttp import web
 from simulators.discord.errors import Refused
 from simulators.discord.gateway import Gateway
 from simulators.discord.world import APPLICATION, BOT, EPHEMERAL, LOADING, Interaction, Json, Posted, World, check
+from simulators.limits import Left, Limit, Meter
 from simulators.stage import Faults, Wire
 
 ANSWER_WITHIN, TOKEN_LIVES = 3.0, 15 * 60.0
 """Seconds: https://docs.discord.com/developers/interactions/receiving-and-responding"""
 TYPING_LASTS = 10.0
+"""Seconds: https://docs.discord.com/developers/resources/channel#trigger-typing-indicator"""
+GLOBAL = Limit(50, 1.0)
+"""Requests of one bot, interactions aside: https://docs.discord.com/developers/topics/rate-limits#global-rate-limit"""
+MESSAGES = Limit(5, 5.0)
+"""Of one method in one channel. The page tells bots to go by the headers and names no number; this is the one commonly
+observed in them for messages."""
 Call = Callable[[web.Request, Any], Awaitable[Any]]
 
 
 class Rest:
-    def __init__(self, world: World, gateway: Gateway, faults: Faults, log: Callable[[Wire], None]) -> None:
+    def __init__(
+        self, world: World, gateway: Gateway, faults: Faults, meter: Meter, log: Callable[[Wire], None]
+    ) -> None:
         self.world = world
         self.gateway = gateway
         self.faults = faults
+        self.meter = meter
         self.log = log
         self.typing: dict[str, float] = {}
         self.changed: Callable[[], None] = lambda: None
@@ -71,11 +83,17 @@ class Rest:
         return handle
 
     async def _answer(self, request: web.Request, text: str, call: Call, is_send: bool) -> web.Response:
+        await self.faults.speaking()
         open_to_all = "token" in request.match_info
         if not open_to_all and request.headers.get("Authorization") != f"Bot {self.gateway.token}":
             return _json(401, {"message": "401: Unauthorized", "code": 0})
         if is_send and self.faults.take("throttle"):
             return _throttled(self.faults.retry_after)
+        if not open_to_all and (wait := self.meter.take((GLOBAL, ""))):
+            return _throttled(wait, is_global=True)
+        bucket = f"{request.method} {room}" if is_send and (room := request.match_info.get("channel")) else ""
+        if bucket and (wait := self.meter.take((MESSAGES, bucket))):
+            return _throttled(wait, bucket=self._bucket(bucket))
         if is_send and self.faults.take("refuse"):
             return _json(503, {"message": "503: Service Unavailable", "code": 0})
         try:
@@ -86,7 +104,20 @@ class Rest:
             return _json(400, {"message": "400: Bad Request", "code": 50109})
         if is_send and self.faults.take("fail_after_accepting"):
             return _json(500, {"message": "500: Internal Server Error", "code": 0})
-        return _json(status, body)
+        return _json(status, body, self._bucket(bucket))
+
+    def _bucket(self, name: str) -> dict[str, str] | None:
+        """The headers of a bucket; None: one that never runs empty."""
+        if not name or not self.meter.enabled:
+            return None
+        left: Left = self.meter.left(MESSAGES, name)
+        return {
+            "X-RateLimit-Limit": str(MESSAGES.calls),
+            "X-RateLimit-Remaining": str(left.calls),
+            "X-RateLimit-Reset": f"{time.time() + left.reset_after:.3f}",
+            "X-RateLimit-Reset-After": f"{left.reset_after:.3f}",
+            "X-RateLimit-Bucket": blake2b(name.encode(), digest_size=8).hexdigest(),
+        }
 
     async def me(self, _: web.Request, __: Any) -> Json:
         return self.world.user(BOT)
@@ -260,7 +291,8 @@ def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.
     )
 
 
-def _throttled(retry_after: float) -> web.Response:
+def _throttled(retry_after: float, *, is_global: bool = False, bucket: dict[str, str] | None = None) -> web.Response:
     """https://docs.discord.com/developers/topics/rate-limits#exceeding-a-rate-limit"""
-    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}
-    return _json(429, body, {"Retry-After": str(max(1, round(retry_after))), "X-RateLimit-Scope": "user"})
+    body = {"message": "You are being rate limited.", "retry_after": round(retry_after, 3), "global": is_global}
+    headers = {"Retry-After": str(ceil(retry_after)), "X-RateLimit-Scope": "global" if is_global else "user"}
+    return _json(429, body, (bucket or {}) | headers | ({"X-RateLimit-Global": "true"} if is_global else {}))

@@ -1,6 +1,8 @@
 """Discord's people: what they type, press and do, and what they see."""
 
 import secrets
+import time
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -31,11 +33,11 @@ class DiscordSimulator(Simulator):
     guild = GUILD
     text_channel = TEXT_CHANNEL
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, limits: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(limits=limits, clock=clock)
         self.gateway = Gateway(TOKEN, self.faults)
         self.world = self.gateway.world = World(self.messages, self.gateway.dispatch)
-        self.rest = Rest(self.world, self.gateway, self.faults, self.wire.append)
+        self.rest = Rest(self.world, self.gateway, self.faults, self.meter, self.wire.append)
         self.rest.typing = self.typing
         self.rest.changed = self.changed
 

@@ -19,7 +19,9 @@ BOT, APPLICATION, GUILD, TEXT_CHANNEL = "900", "800", "7", "70"
 NAMES = {"42": "ann", "43": "bob", BOT: "hub"}
 DEFAULT_USER = "42"
 EPHEMERAL, LOADING, HAS_THREAD = 1 << 6, 1 << 7, 1 << 5
+"""https://docs.discord.com/developers/resources/message#message-object-message-flags"""
 NONCE_LIVES = 300.0
+"""Seconds: "the past few minutes" (…/resources/message#create-message, `enforce_nonce`); how many is not said."""
 
 Json = dict[str, Any]
 Dispatch = Callable[[str, Json], None]

@@ -19,7 +19,7 @@ from simulators.stage import Faults, Wire
 RETRY_AFTER = (0.0, 60.0, 300.0)
 """Seconds before the 1st, 2nd and 3rd retry. https://docs.slack.dev/apis/events-api#retries"""
 PATIENCE = 3.0
-"""Seconds that an app has to answer."""
+"""Seconds that an app has to answer. https://docs.slack.dev/apis/events-api#responding"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,6 @@ class Outcome:
     taken: bool
     reason: str = ""
     answer: str = ""
-
-
-async def speaking(faults: Faults) -> None:
-    """Wait until the platform is not silent any more."""
-    while faults.silent:  # noqa: ASYNC110 - whoever sets it is a test or a page, and tells nobody
-        await asyncio.sleep(0.02)
 
 
 def signed(secret: str, body: bytes, now: float) -> dict[str, str]:
@@ -205,7 +199,7 @@ class Round:
         return outcome
 
     async def _when_speaking(self, parcel: Parcel) -> None:
-        await speaking(self.faults)
+        await self.faults.speaking()
         await self._first(parcel)
 
     async def _again(self, parcel: Parcel, reason: str) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from aiohttp import web
@@ -33,12 +34,14 @@ class SlackSimulator(Simulator):
         retry_after: tuple[float, ...] = RETRY_AFTER,
         patience: float = PATIENCE,
         echoes: bool = True,
+        limits: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
+        super().__init__(limits=limits, clock=clock)
         self.mode = mode
         self.echoes = echoes
         self.rooms = Rooms(self.messages, self.changed)
-        self.api = WebApi(self.rooms, self.faults, self.typing, self.wire.append, self._echo)
+        self.api = WebApi(self.rooms, self.faults, self.meter, self.typing, self.wire.append, self._echo)
         self.api.tokens = {BOT_TOKEN: "bot", APP_TOKEN: "app"}
         self.sockets = Sockets(patience, self.wire.append, self.faults)
         self.postman = Postman(SIGNING_SECRET, patience, self.wire.append)

@@ -1,14 +1,16 @@
 """The people, groups and topics around a bot, and the HTTP surface of the Bot API."""
 
-import asyncio
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable
 from itertools import count
+from math import ceil
 from typing import Any
 
 from aiohttp import web
 
+from simulators.limits import Limit
 from simulators.stage import Seen, Simulator, Wire
 from simulators.telegram import text as texts
 from simulators.telegram.api import Methods, Refusal, parameters
@@ -16,7 +18,10 @@ from simulators.telegram.chats import Chat, Json, concerns, quoted, typed
 from simulators.telegram.queue import Queue
 
 _SENDS = ("sendMessage", "editMessageText")
-_LIVENESS = ("getMe", "getUpdates", "getWebhookInfo")
+_CHAT, _GROUP, _ALL = Limit(20, 20.0, leaks=True), Limit(20, 60.0), Limit(30, 1.0)
+"""core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: one message a second in a chat ("short
+bursts" allowed, how many is not said: as many as a group takes), 20 a minute in a group, 30 a second in all. Edits
+count (grammy.dev/advanced/flood)."""
 
 
 class TelegramSimulator(Simulator):
@@ -28,8 +33,8 @@ class TelegramSimulator(Simulator):
     forum = "-100600"
     """A supergroup with topics, `9` among them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, limits: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(limits=limits, clock=clock)
         self.queue = Queue(self.faults, self._log)
         self.mode = "polling"
         """What `settings` says."""
@@ -199,18 +204,15 @@ class TelegramSimulator(Simulator):
         return web.json_response(body, status=status)
 
     async def _answered(self, name: str, method: Callable[[Json], Awaitable[Any]], given: Json) -> Any:
-        if name in _LIVENESS:
-            await self._while_silent()
-            result = await method(given)
-            await self._while_silent()
-            return result
+        await self.faults.speaking()
         if name not in _SENDS:
-            return await method(given)
+            result = await method(given)
+            await self.faults.speaking()  # a poll may have begun before
+            return result
         if self.faults.take("throttle"):
-            # #responseparameters: `retry_after`, whole seconds
-            wait = self.faults.retry_after
-            seconds = int(wait) if wait == int(wait) else wait
-            raise Refusal(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
+            raise _flood(self.faults.retry_after)
+        if wait := self._excess(str(given.get("chat_id"))):
+            raise _flood(wait)
         if self.faults.take("refuse"):
             raise Refusal(502, "Bad Gateway")
         result = await method(given)
@@ -222,9 +224,9 @@ class TelegramSimulator(Simulator):
         self.wire.append(wire)
         self.changed()
 
-    async def _while_silent(self) -> None:
-        while self.faults.silent:  # noqa: ASYNC110 - faults are plain data: nobody tells when they change
-            await asyncio.sleep(0.02)
+    def _excess(self, chat: str) -> float:
+        """Seconds to wait, where this is one message too many."""
+        return self.meter.take((_GROUP if chat.startswith("-") else _CHAT, chat), (_ALL, ""))
 
     def _show(self, message: Json, reply_to: str | None = None) -> Seen:
         thread = message.get("message_thread_id")
@@ -258,3 +260,9 @@ class TelegramSimulator(Simulator):
         if not room or not room.startswith("-"):
             return self._private(int(room or person))
         return self.api.chats.setdefault(int(room), Chat(int(room), "supergroup", f"Group {room}"))
+
+
+def _flood(seconds: float) -> Refusal:
+    """#responseparameters: `retry_after`, whole seconds"""
+    wait = ceil(seconds)
+    return Refusal(429, f"Too Many Requests: retry after {wait}", retry_after=wait)

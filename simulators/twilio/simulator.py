@@ -14,13 +14,21 @@ from typing import Any
 
 from aiohttp import web
 
+from simulators.limits import Limit
 from simulators.stage import Seen, Simulator, Wire
 from simulators.twilio.markup import to_html
 from simulators.twilio.messages import ERRORS, Resource, matches
 from simulators.twilio.webhooks import Deliveries
 
 DAY = 24 * 3600.0
+"""Seconds: whatsapp/key-concepts#the-24-hour-window"""
+THROUGHPUT = Limit(80, 1.0)
+"""Messages of one sender: whatsapp/best-practices-and-faqs and, for the number,
+developers.facebook.com/documentation/business-messaging/whatsapp/throughput. More are queued, for up to four hours.
+How many requests an account may make at once (20429) is told nowhere, so that comes on demand only."""
 _ADDRESS = re.compile(r"whatsapp:(\+[1-9][0-9]{6,14}|[A-Z]{2}\.[A-Za-z0-9]{1,128})")
+"""glossary/what-e164, or an id in place of a number: developers.facebook.com/documentation/business-messaging/whatsapp/
+business-scoped-user-ids"""
 
 
 class TwilioSimulator(Simulator):
@@ -34,9 +42,10 @@ class TwilioSimulator(Simulator):
         account_sid: str = "AC" + "0" * 31 + "1",
         auth_token: str = "fake-twilio-auth-token",
         number: str = "+14155550100",
+        limits: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__()
+        super().__init__(limits=limits, clock=clock)
         self.account_sid = account_sid
         self.auth_token = auth_token
         self.bot_id = number
@@ -60,6 +69,9 @@ class TwilioSimulator(Simulator):
         self.files: dict[str, tuple[bytes, str]] = {}
         """Path of a media file -> its bytes and type."""
         self.webhooks = Deliveries(self)
+        self._queue: deque[tuple[Resource, str]] = deque()
+        """What waits for its turn to be sent, and where to tell of it."""
+        self._timer: asyncio.TimerHandle | None = None
         self._ids = itertools.count(time.time_ns() // 1000)  # the hub remembers those of an earlier run
 
     def settings(self) -> dict[str, Any]:
@@ -82,6 +94,8 @@ class TwilioSimulator(Simulator):
         return app
 
     async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         await self.webhooks.stop()
         await super().stop()
 
@@ -162,8 +176,7 @@ class TwilioSimulator(Simulator):
     async def _record(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        while self.faults.silent:  # noqa: ASYNC110  a plain flag, set from anywhere
-            await asyncio.sleep(0.02)
+        await self.faults.speaking()
         body = await request.text()
         response = await handler(request) if self._knows(request) else self.problem(20003)
         self.wire.append(Wire(request.method, request.path_qs, body, response.status, inbound=True))
@@ -210,9 +223,8 @@ class TwilioSimulator(Simulator):
         is_late = self.clock() - self.heard.get(form.get("To", ""), float("-inf")) > DAY
         if code := self._fault(form) or (63016 if is_late and self.late_at_once else 0):
             return self.problem(code)
-        resource = self.take(form["To"], form["Body"], failure=63016 if is_late else 0)
-        if callback := form.get("StatusCallback"):
-            self.webhooks.report(resource, callback)
+        callback = form.get("StatusCallback", "")
+        resource = self.take(form["To"], form["Body"], failure=63016 if is_late else 0, callback=callback)
         if self.faults.take("fail_after_accepting"):
             return self.problem(20500)
         return web.json_response(resource.as_json(self.account_sid) | {"status": "queued"}, status=201)
@@ -231,23 +243,39 @@ class TwilioSimulator(Simulator):
             return 21619
         return 21617 if len(form["Body"]) > 1600 else 0
 
-    def take(self, to: str, body: str, failure: int = 0) -> Resource:
-        """Accept a message, and show it to its reader unless it is to fail on the way."""
+    def take(self, to: str, body: str, failure: int = 0, callback: str = "") -> Resource:
+        """Accept a message; its reader sees it when its turn comes, unless it is to fail on the way."""
         failure = failure or (self.failures.popleft() if self.failures else 0)
-        status = "undelivered" if failure else "delivered"
         sender = f"whatsapp:{self.bot_id}"
         resource = Resource(
-            self.new_sid("SM"), to, sender, body, "outbound-api", status, self.clock(), error=failure or None
+            self.new_sid("SM"), to, sender, body, "outbound-api", "queued", self.clock(), error=failure or None
         )
         self.resources[resource.sid] = resource
-        if not failure:
-            # whatsapp/api/typing-indicators-resource: the sign goes when the answer is delivered.
-            self.typing.pop(to, None)
-            self.messages.append(
-                Seen(resource.sid, to, self.bot_id, body, html=to_html(body), name="Acme", is_bot=True)
-            )
-            self.changed()
+        self._queue.append((resource, callback))
+        if self._timer is None:
+            self._send()
         return resource
+
+    def _send(self) -> None:
+        """What of the queue may go now; for the rest, come back later."""
+        self._timer = None
+        while self._queue:
+            if wait := self.meter.take((THROUGHPUT, self.bot_id)):
+                self._timer = asyncio.get_running_loop().call_later(wait, self._send)
+                return
+            resource, callback = self._queue.popleft()
+            resource.status = "undelivered" if resource.error else "delivered"
+            if not resource.error:
+                self._show(resource)
+            if callback:
+                self.webhooks.report(resource, callback)
+
+    def _show(self, resource: Resource) -> None:
+        to, body = resource.to, resource.body
+        # whatsapp/api/typing-indicators-resource: the sign goes when the answer is delivered.
+        self.typing.pop(to, None)
+        self.messages.append(Seen(resource.sid, to, self.bot_id, body, html=to_html(body), name="Acme", is_bot=True))
+        self.changed()
 
     async def _list(self, request: web.Request) -> web.Response:
         """messaging/api/message-resource#read-multiple-message-resources: newest first, filtered, in pages."""

@@ -66,7 +66,7 @@ TRICKY = {
     "https://good.example:8443/": "`hxxps://good[.]example:8443/`",
     "https://port.example/": "`hxxps://port[.]example/`",
     "[https://good.example](https://evil.example)": "https://good.example (`hxxps://evil[.]example`)",
-    "[https://evil.example](https://good.example)": "[`hxxps://evil[.]example`](<https://good.example>)",
+    "[https://evil.example](https://good.example)": "`hxxps://evil[.]example` (<https://good.example>)",
     "[x](evil.html)": "x (`evil[.]html`)",
     "| [q](https://evil.example) |\n|---|\n| z |": "| q |\n|---|\n| z |",
     "- [x](https://evil.example)\n  - b": "- x (`hxxps://evil[.]example`)\n  - b",

@@ -1,3 +1,6 @@
+import re
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -6,7 +9,10 @@ from tests.adapters.test_contract import PLATFORMS  # noqa: F401 - the adapters'
 
 from adapters.discord.render import DiscordRenderer  # isort: skip
 from adapters.slack.render import Mrkdwn  # isort: skip
+from adapters.telegram.render import TelegramRenderer  # isort: skip
 from adapters.whatsapp.render import WhatsAppRenderer  # isort: skip
+
+EVERYWHERE = (Renderer(), DiscordRenderer(), Mrkdwn(), TelegramRenderer(), WhatsAppRenderer())
 
 SENTENCES = st.text(alphabet="ab Z.,!?()'-+=1\n", min_size=1, max_size=60)
 
@@ -53,3 +59,75 @@ def test_a_document_in_plain_text():
 def test_dangerous_links_stay_text():
     assert "javascript" in Renderer().render("[x](javascript:alert)")
     assert Renderer().render("[x](javascript:alert)") == "[x](javascript:alert)"
+
+
+@pytest.mark.parametrize("renderer", EVERYWHERE, ids=lambda renderer: type(renderer).__name__)
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "[bank.example](https://evil.example/x)",
+        "[https://bank.example/login](https://evil.example/x)",
+        "[Go to www.bank.example now](https://evil.example/x)",
+        "[**bank**.example](https://evil.example/x)",
+        "[bank\uff0eexample](https://evil.example/x)",
+        "[ba\u200bnk.example](https://evil.example/x)",
+        "[bank.example](https://bank.example.evil.example/x)",
+        "[bank.example](https://bank.example@evil.example/x)",
+        "[me@bank.example](https://evil.example/x)",
+        "[192.168.0.1](https://evil.example/x)",
+        "![bank.example](https://evil.example/x)",
+        "[bank.example][1]\n\n[1]: https://evil.example/x",
+    ],
+)
+def test_a_link_that_looks_like_another_one_is_shown_with_its_address(renderer, markdown):
+    shown = renderer.render(markdown)
+    label, _, address = shown.rpartition(" (")
+    assert "evil.example/x" in address
+    assert "evil" not in label
+    assert "](" not in shown
+    assert "href" not in shown
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "[the documents](https://docs.example/x)",
+        "[docs.example](https://docs.example/x)",
+        "[docs.example](https://www.docs.example/x)",
+        "[DOCS.example](https://docs.example/x)",
+        "[b\u00fccher.example](https://xn--bcher-kva.example/)",
+        "[hub.yaml](https://docs.example/x)",
+        "[version 1.2, e.g.](https://docs.example/x)",
+    ],
+)
+def test_an_honest_link_stays_one(markdown):
+    assert Mrkdwn().render(markdown).count("|") == 1
+    assert "](<" in DiscordRenderer().render(markdown)
+    assert "<a href" in TelegramRenderer().render(markdown)
+
+
+@pytest.mark.parametrize("renderer", EVERYWHERE, ids=lambda renderer: type(renderer).__name__)
+@pytest.mark.parametrize("hidden", ["\u202e", "\u2066", "\u200f", "\u2067", "\x1b", "\U000e0041"])
+def test_nothing_that_cannot_be_seen_turns_an_answer_round(renderer, hidden):
+    for markdown in (f"Pay to{hidden}Ann", f"*a*{hidden}", f"`a{hidden}b`", f"```\na{hidden}b\n```"):
+        assert hidden not in renderer.render(markdown)
+
+
+@pytest.mark.parametrize("ticks", range(3, 12))
+def test_no_code_block_can_be_left_from_inside(ticks):
+    literal = f"a{'`' * ticks}*b*{'`' * ticks}"
+    fence = "`" * (ticks + 1)
+    for renderer in (DiscordRenderer(), Mrkdwn(), WhatsAppRenderer()):
+        shown = renderer.render(f"{fence}\n{literal}\n{fence}")
+        assert shown.count("```") == 2
+        assert shown.startswith("```")
+        assert shown.endswith("```")
+
+
+@given(st.text("a`\n *_", max_size=30), st.integers(4, 9))
+def test_no_backticks_anywhere_in_a_block_end_it(inside, ticks):
+    for renderer in (DiscordRenderer(), Mrkdwn(), WhatsAppRenderer()):
+        literal = re.sub("`" * ticks + "+", "`", inside).strip()
+        shown = renderer.render(f"{'`' * ticks}\n{literal}\n{'`' * ticks}")
+        if literal:
+            assert shown.count("```") == 2

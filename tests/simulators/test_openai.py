@@ -129,3 +129,25 @@ async def test_it_notices_when_the_client_leaves(server, sdk):
 async def test_an_answer_read_to_its_end_is_not_left(server, sdk):
     await read(sdk)
     assert (server.exchanges[0].left, server.exchanges[0].tokens, server.exchanges[0].status) == (False, 3, 200)
+
+
+async def test_it_embeds_texts_by_their_words(sdk):
+    answer = await sdk.embeddings.create(model="m", input=["red apples", "red apple", "stormy weather"])
+    one, like, other = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
+    assert len(one) == 256
+    assert sum(map(float.__mul__, one, like)) > 0.5 > 0.3 > sum(map(float.__mul__, one, other))
+    assert answer.usage.prompt_tokens == 6
+    again = await sdk.embeddings.create(model="m", input="red apples", encoding_format="float")
+    assert again.data[0].embedding == pytest.approx(one, abs=1e-6)
+
+
+async def test_embeddings_are_refused_as_the_provider_does(server, sdk):
+    for wrong in ("", [], ["a", ""], ["x"] * 2049):
+        with pytest.raises(openai.BadRequestError):
+            await sdk.embeddings.create(model="m", input=wrong)
+    server.longest_text = 5
+    with pytest.raises(openai.BadRequestError, match="context length"):
+        await sdk.embeddings.create(model="m", input="longer")
+    server.misbehave("throttle")
+    with pytest.raises(openai.RateLimitError):
+        await sdk.embeddings.create(model="m", input="a")

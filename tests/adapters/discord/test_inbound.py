@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.discord.inbound import MALFORMED, Places, to_event
+from adapters.discord.inbound import AUTHORS, MALFORMED, Places, to_event
 from core.events import Command, Message, Press, Reaction
 
 FOLDER = Path(__file__).parents[1] / "payloads" / "discord"
@@ -181,3 +181,48 @@ def _places(value):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield value, key
             yield from _places(inner)
+
+
+def user(number, **more):
+    return {"id": number, "username": f"user{number}", **more}
+
+
+@pytest.mark.parametrize(
+    ("changes", "to_others"),
+    [
+        ({"mentions": [], "content": "hi"}, False),
+        ({"mentions": [user("5")], "content": "<@5> hi"}, True),
+        ({"mentions": [user("5"), user(ME)], "content": "<@5> hi"}, False),
+        ({"mentions": [], "mention_roles": ["6"], "content": "<@&6> hi"}, True),
+        ({"mentions": [], "referenced_message": {"id": "1", "author": user("5")}}, True),
+        ({"mentions": [], "referenced_message": {"id": "1", "author": user("5", bot=True)}}, False),
+        ({"mentions": [], "referenced_message": {"id": "1", "author": user("1033044521375764530")}}, False),
+        ({"mentions": [user("5")], "referenced_message": {"id": "1", "author": user(ME)}}, False),
+        ({"mentions": [], "referenced_message": None}, False),
+    ],
+)
+def test_who_names_or_answers_somebody_else_and_not_us_talks_to_others(changes, to_others):
+    assert read("mention", **changes).to_others == to_others
+
+
+def test_our_own_role_is_nobody_else():
+    assert not read("mention", places(roles={"6"}), mentions=[], mention_roles=["6"]).to_others
+
+
+def test_a_deletion_is_by_whoever_wrote_the_message_as_far_as_that_is_remembered():
+    here = places()
+    gone = {"id": THREAD, "channel_id": CHANNEL, "guild_id": "7"}
+    assert to_event("MESSAGE_DELETE", gone, here).user.id == ""
+    here.learn("MESSAGE_CREATE", PAYLOADS["mention"]["data"])
+    assert to_event("MESSAGE_DELETE", gone, here).user.id == "1033044521375764530"
+    here.learn("MESSAGE_CREATE", PAYLOADS["own_message"]["data"])
+    own = gone | {"id": PAYLOADS["own_message"]["data"]["id"]}
+    assert to_event("MESSAGE_DELETE", own, here) is None
+
+
+def test_only_the_latest_authors_are_remembered():
+    here = places()
+    for number in range(AUTHORS + 5):
+        here.learn("MESSAGE_CREATE", {"id": str(number), "author": {"id": "1"}})
+    assert len(here.authors) == AUTHORS
+    assert "4" not in here.authors

@@ -295,3 +295,23 @@ def test_a_message_without_the_time_of_its_event_is_still_heard() -> None:
     event = events.message("C1", "U1", "hi", "17.1", None, None)
     del event["event_ts"]
     assert parsed(event).text == "hi"
+
+
+@pytest.mark.parametrize(
+    ("text", "to_others"),
+    [
+        ("hi", False),
+        ("<@U5> can you look?", True),
+        ("ask <!subteam^S1|@support>", True),
+        ("<@UHUB> what does <@U5> mean?", False),
+        ("&lt;@U5&gt; typed by hand", False),
+        ("<#C2|general> and <!here>", False),
+    ],
+)
+def test_who_names_somebody_else_and_not_us_talks_to_others(text: str, to_others: bool) -> None:
+    assert said(text, thread="16.1").to_others == to_others
+
+
+def test_a_mention_event_and_a_thread_of_ours_are_for_us_whoever_else_is_named() -> None:
+    assert not said("<@U5>", type="app_mention").to_others
+    assert not said("<@U5>", thread="16.1", parent_user_id="UHUB").to_others

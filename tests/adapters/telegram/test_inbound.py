@@ -198,3 +198,37 @@ def test_a_mention_is_cut_out_cleanly_wherever_it_stands(before, after):
     assume(isinstance(event, Message))  # not a command
     assert event.mentioned
     assert "".join(event.text.split()) == "".join((before + after).split())
+
+
+BEN = {"id": 43, "is_bot": False, "first_name": "Ben"}
+OTHER_BOT = {"id": 44, "is_bot": True, "first_name": "Robin"}
+US = {"id": 7000000001, "is_bot": True, "first_name": "Hub"}
+
+
+def in_group(text, replied_to=None, **more):
+    message = {"message_id": 6, "date": 1, "chat": {"id": -5, "type": "group"}, "text": text}
+    answered = {**message, "from": replied_to} if replied_to else None
+    message |= {"from": {"id": 42, "is_bot": False, "first_name": "Ann"}, "reply_to_message": answered}
+    return to_event("tg", parse({"update_id": 1, "message": message | more}), ME)
+
+
+def named(user=None):
+    kind = {"type": "text_mention", "user": user} if user else {"type": "mention"}
+    return {"entities": [kind | {"offset": 0, "length": 4}]}
+
+
+def test_who_names_or_answers_somebody_else_and_not_us_talks_to_others():
+    assert in_group("@ben look", **named()).to_others
+    assert in_group("Ben, look", **named(BEN)).to_others
+    assert in_group("right", replied_to=BEN).to_others
+    assert in_group("", caption="@ben look", photo=[{"file_id": "f"}], caption_entities=named()["entities"]).to_others
+
+
+def test_who_names_us_or_nobody_or_goes_on_himself_does_not_talk_to_others():
+    assert not in_group("hello").to_others
+    assert not in_group("@hub_bot and @ben", **named()).to_others
+    assert not in_group("Hub, look", **named(US)).to_others
+    assert not in_group("more", replied_to={"id": 42, "is_bot": False, "first_name": "Ann"}).to_others
+    assert not in_group("more", replied_to=OTHER_BOT).to_others
+    assert not in_group("@ben says no", replied_to=US, **named()).to_others
+    assert not event("topic_unmentioned").to_others

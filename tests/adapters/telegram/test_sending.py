@@ -67,6 +67,7 @@ async def test_a_message_can_be_changed_and_changing_nothing_is_no_error(channel
 
 
 async def test_messages_sent_at_once_are_told_apart(channel, telegram):
+    telegram.meter.enabled = False
     adapter = await channel.start()
     rooms = [ANN, Address("tg", "43"), Address("tg", telegram.group)]
     sent = await asyncio.gather(*(adapter.send(room, Part(f"{n}"), "k") for n in range(10) for room in rooms))

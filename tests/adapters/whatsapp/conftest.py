@@ -3,20 +3,21 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from adapters.whatsapp.adapter import WhatsAppAdapter
 from adapters.whatsapp.settings import WhatsAppSettings
-from core.adapter import Wiring
+from core.adapter import Route, Wiring
 from core.errors import HubError
 from core.events import Accepted, AnyEvent
+from core.server import application
+from core.supervisor import State
 from simulators.twilio import TwilioSimulator
 
 SID = "AC00000000000000000000000000000001"
@@ -57,6 +58,11 @@ class Hub:
     trouble: HubError | None = None
     adapter: WhatsAppAdapter = None  # type: ignore[assignment]
     server: TestServer = None  # type: ignore[assignment]
+    state: State = State.RUNNING
+
+    @property
+    def routes(self) -> Iterable[Route]:
+        return self.adapter.routes()
 
     async def inbox(self, event: AnyEvent) -> Accepted:
         if self.trouble:
@@ -91,15 +97,7 @@ async def hub() -> AsyncIterator[Hub]:
     async with aiohttp.ClientSession() as http:
         hub = Hub(http)
 
-        async def webhook(request: web.Request) -> web.StreamResponse:
-            for route in hub.adapter.routes():
-                if route.path == request.match_info["path"]:
-                    return await route.handler(request)
-            raise web.HTTPNotFound
-
-        app = web.Application()
-        app.router.add_post("/webhooks/support{path:.*}", webhook)
-        hub.server = TestServer(app)
+        hub.server = TestServer(application({"support": hub}, report=None))
         await hub.server.start_server(auto_decompress=False)
         hub.public_url = f"http://127.0.0.1:{hub.server.port}"
         hub.connect()

@@ -14,16 +14,19 @@ from core.events import AnyEvent
 PAYLOADS = sorted((Path(__file__).parent.parent / "payloads" / "whatsapp").glob("*.json"))
 
 
+NOW = 1790000000.5
+
+
 @pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
 def test_each_payload_becomes_its_event(path):
     payload = json.loads(path.read_text())
-    event = to_event("support", payload["form"])
-    assert json.loads(msgspec.json.encode(event)) == payload["event"]
+    event = to_event("support", payload["form"], NOW)
+    assert json.loads(msgspec.json.encode(event)) == (payload["event"] and payload["event"] | {"time": NOW})
 
 
 @pytest.mark.parametrize("path", [path for path in PAYLOADS if path.stem != "sms"], ids=lambda path: path.stem)
 def test_each_event_survives_the_store(path):
-    event = to_event("support", json.loads(path.read_text())["form"], "retry-token")
+    event = to_event("support", json.loads(path.read_text())["form"], NOW, "retry-token")
     assert msgspec.json.decode(msgspec.json.encode(event), type=AnyEvent) == event
 
 
@@ -32,7 +35,7 @@ NAMES = [*json.loads(PAYLOADS[0].read_text())["form"], "MediaUrl0", "Latitude", 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20) | st.sampled_from(["whatsapp:+1", "reaction"])))
 def test_no_form_is_too_odd(form):
-    event = to_event("support", form)
+    event = to_event("support", form, NOW)
     assert event is None or (event.direct and event.uid == form["MessageSid"] and event.address.room == form["From"])
 
 

@@ -73,7 +73,7 @@ def test_what_is_marked_is_shown_so_wherever_it_stands(mark, word, before, after
     assert f"<{KINDS[mark]}>{word}</{KINDS[mark]}>" in shown
 
 
-@given(st.text(st.sampled_from("aZé1 .,!?:;'()-=+/\n\r\t\v@%{}\\_*~`<>&#|[]\ue000\u2028\u00a0\x00"), max_size=60))
+@given(st.text(st.sampled_from("aZé1 .,!?:;'()-=+/\n\t@%{}\\_*~`<>&#|[]\ue000\u00a0"), max_size=60))
 def test_plain_text_takes_a_shorter_way_to_the_same_end(text):
     assert to_whatsapp(text) == WhatsAppRenderer().convert(text)
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from urllib.parse import urlencode
 
 import pytest
@@ -23,8 +24,13 @@ async def test_the_same_message_twice_has_the_same_id(hub):
     for token in ("try-1", "try-1"):
         assert (await hub.post(FORM, headers={"I-Twilio-Idempotency-Token": token})).status == 200
     first, second = hub.events
-    assert first == second
-    assert (first.uid, first.also) == (FORM["MessageSid"], ("try-1",))
+    assert (first.uid, first.also) == (second.uid, second.also) == (FORM["MessageSid"], ("try-1",))
+
+
+async def test_an_event_has_the_time_at_which_it_was_received(hub):
+    before = time.time()
+    await hub.post(FORM)
+    assert before <= hub.events[0].time <= time.time()
 
 
 async def test_it_is_acknowledged_only_once_it_is_durable(hub):
