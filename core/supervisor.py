@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,7 +13,7 @@ import structlog
 
 from core.adapter import Adapter, Route, Settings
 from core.bot import Bot
-from core.errors import BadCredentials, NotReady
+from core.errors import BadCredentials, NotReady, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,8 @@ class Pace:
     drain_limit: float = 1.0
     """What is not finished by then is taken up again when the channel is back."""
     stop_limit: float = 5.0
+    lease_every: float = 1.0
+    """Between two looks whether another process still has what this channel needs."""
 
 
 @dataclass
@@ -57,6 +60,11 @@ class Channel:
     build: Callable[[], Adapter[Any]]
     """A new adapter; imports the platform's SDK."""
     pace: Pace = Pace()
+    lease: Callable[[str], AbstractAsyncContextManager[asyncio.Event]] | None = None
+    """Makes us the only one who uses what is named: entered, raises NotReady while another does; yields what is set
+    when that is over, a `stop_limit` before another may begin."""
+    on_running: Callable[[], Awaitable[object]] | None = None
+    """Called when it is running: what waited for it may go on."""
     state: State = State.OFF
     detail: str = ""
     """Connected as whom, or why not and what to do."""
@@ -64,12 +72,15 @@ class Channel:
     """Only while running and not about to stop."""
     redelivers: bool = True
     """Its platform brings again what was not acknowledged; known once an adapter was built."""
+    elsewhere: bool = False
+    """Another process has what this channel needs, and answers its events."""
     restarts: int = 0
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the first attempt to start has ended, well or not."""
     _task: asyncio.Task[None] | None = None
     _parting: asyncio.Task[None] | None = None
     _ending: asyncio.Task[None] | None = None
+    _began: float = 0.0
     _turns: int = 0
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -133,7 +144,7 @@ class Channel:
         failures = 0
         loop = asyncio.get_running_loop()
         while self._ending is None:
-            began = loop.time()
+            self._began = loop.time()
             try:
                 await self._run()
             except BadCredentials as error:
@@ -149,51 +160,108 @@ class Channel:
                 self.settled.set()
             if self._parting is not None:
                 await asyncio.shield(self._parting)
-            failures = 1 if loop.time() - began > self.pace.healthy_after else failures + 1
+            failures = 1 if loop.time() - self._began > self.pace.healthy_after else failures + 1
             self.restarts += 1
             await asyncio.sleep(backoff(failures, self.pace))
 
     async def _run(self) -> None:
-        """Start, and watch until there is no more proof of life."""
-        self._now(State.STARTING, "")
-        adapter = self.build()
-        self.redelivers = adapter.capabilities.redelivers
-        try:
-            async with asyncio.timeout(self.pace.start_limit):
-                await adapter.start()
-            if self._ending is not None:
-                return  # it was left behind
-            self.adapter = adapter
-            self._now(State.RUNNING, adapter.health.identity)
-            self.settled.set()
-            while self._ending is None:
-                await asyncio.sleep(self.pace.probe_every)
-                async with asyncio.timeout(self.pace.start_limit):
-                    await adapter.probe()
-        except TimeoutError as error:
-            raise NotReady(f"no answer within {self.pace.start_limit:g} s") from error
-        finally:
-            self.adapter = None
-            # A task of its own: what cancels this one must not cut it short.
-            self._parting = asyncio.create_task(self._let_go(adapter), name=f"let go {self.name}")
+        """Start, and watch until there is no more proof of life, or no right to be the one."""
+        async with AsyncExitStack() as held:
+            lost = await self._hold(held)
+            self._began = asyncio.get_running_loop().time()
+            self._now(State.STARTING, "")
+            adapter = self.build()
+            self.redelivers = adapter.capabilities.redelivers
+            try:
+                async with _until(lost):
+                    await self._watch(adapter)
+            except TimeoutError as error:
+                raise NotReady(f"no answer within {self.pace.start_limit:g} s") from error
+            finally:
+                self.adapter = None
+                # A task of its own: what cancels this one must not cut it short.
+                parting = self._let_go(adapter, held.pop_all(), hurry=lost is not None and lost.is_set())
+                self._parting = asyncio.create_task(parting, name=f"let go {self.name}")
 
-    async def _let_go(self, adapter: Adapter[Any]) -> None:
-        """Stop it when the turns under way have had their moment.
+    async def _hold(self, held: AsyncExitStack) -> asyncio.Event | None:
+        """Wait until nobody else uses what only one process may use; returns what is set when that is over."""
+        if self.lease is None or self.settings.exclusive is None:
+            return None
+        try:
+            while True:
+                try:
+                    return await held.enter_async_context(self.lease(self.settings.exclusive))
+                except NotReady as error:
+                    self.elsewhere = True
+                    self._now(State.NOT_READY, str(error))
+                    self.settled.set()
+                await asyncio.sleep(self.pace.lease_every * random.uniform(0.5, 1.0))
+        finally:
+            self.elsewhere = False
+
+    async def _watch(self, adapter: Adapter[Any]) -> None:
+        """Returns only when the channel is to end. Raises what the adapter raises, or TimeoutError."""
+        async with asyncio.timeout(self.pace.start_limit):
+            await adapter.start()
+        if self._ending is not None:
+            return  # it was left behind
+        self.adapter = adapter
+        self._now(State.RUNNING, adapter.health.identity)
+        self.settled.set()
+        if self.on_running is not None:
+            try:
+                await self.on_running()
+            except StoreError as error:
+                log.warning("what waits for a channel is taken up later", channel=self.name, error=str(error))
+        while self._ending is None:
+            await asyncio.sleep(self.pace.probe_every)
+            async with asyncio.timeout(self.pace.start_limit):
+                await adapter.probe()
+
+    async def _let_go(self, adapter: Adapter[Any], held: AsyncExitStack, *, hurry: bool) -> None:
+        """Stop it when the turns under way have had their moment, then give back what was held for it.
 
         No platform is waited for for ever: a task that hangs is left behind."""
-        await self.idle(self.pace.drain_limit)
-        stopping = asyncio.create_task(adapter.stop(), name=f"stop {self.name}")
-        await asyncio.wait([stopping], timeout=self.pace.stop_limit)
-        if not stopping.done():
-            stopping.cancel()
-            await log.awarning("channel did not stop in time", channel=self.name)
-        elif not stopping.cancelled() and (error := stopping.exception()) is not None:
-            await log.awarning("channel stopped badly", channel=self.name, error=repr(error))
+        async with held:
+            if not hurry:
+                await self.idle(self.pace.drain_limit)
+            stopping = asyncio.create_task(adapter.stop(), name=f"stop {self.name}")
+            await asyncio.wait([stopping], timeout=self.pace.stop_limit)
+            if not stopping.done():
+                stopping.cancel()
+                await log.awarning("channel did not stop in time", channel=self.name)
+            elif not stopping.cancelled() and (error := stopping.exception()) is not None:
+                await log.awarning("channel stopped badly", channel=self.name, error=repr(error))
 
     def _now(self, state: State, detail: str) -> None:
         if (state, detail) != (self.state, self.detail):
             log.info("channel", channel=self.name, state=str(state), detail=detail)
         self.state, self.detail = state, detail
+
+
+@contextlib.asynccontextmanager
+async def _until(lost: asyncio.Event | None) -> AsyncIterator[None]:
+    """Cut the body short when this is set. Raises NotReady then."""
+    if lost is None:
+        yield
+        return
+
+    async def cut() -> None:
+        await lost.wait()
+        scope.reschedule(0)
+
+    watching = None
+    try:
+        async with asyncio.timeout(None) as scope:
+            watching = asyncio.create_task(cut())
+            yield
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        raise NotReady("another process may have this bot now") from error
+    finally:
+        if watching is not None:
+            watching.cancel()
 
 
 def backoff(failures: int, pace: Pace) -> float:

@@ -32,6 +32,10 @@ class DeadLetters:
             letters += [_letter(at, entry) for entry in entries]
         return sorted(letters, key=lambda letter: letter.time, reverse=True)[:count]
 
+    async def count(self) -> int:
+        """How many there are."""
+        return sum([await self._engine.command("XLEN", at.dl) for at in self._engine.shards])
+
     async def replay(self, letter: str) -> bool:
         """Put an event back at the end of its conversation's mailbox; False where there is no such letter."""
         at, entry = self._find(letter)

@@ -7,12 +7,13 @@ from typing import Literal
 import redis.asyncio
 
 from core.engine import lua
-from core.engine.batch import Batch
+from core.engine.batch import Batch, Replication
 from core.engine.keys import Shard, shard_of
 from core.engine.link import Link, Reply, pack
 from core.errors import HubError, IntakeError, StoreError
 from core.events import Accepted
 
+Durability = Literal["local", "replica"]
 Failure = Literal["retry", "release", "wait", "dead"]
 
 AFTER_A_SEND = 30.0
@@ -108,13 +109,15 @@ class Engine:
         max_deliveries: int = 20,
         dead_max: int = 10_000,
         limit: float = 2.0,
+        durability: Durability = "local",
         scripts: Mapping[str, str] | None = None,
     ) -> None:
         """Times are in seconds.
 
         `window`: messages of a session that are kept. `lookahead`: events of a mailbox that a turn gets to see.
         `max_tries`: failed tries until a dead letter. `max_deliveries`: the same for tries during which the worker
-        died; more, because a crash also strikes the innocent that happened to be in flight. `limit`: for one call."""
+        died; more, because a crash also strikes the innocent that happened to be in flight. `limit`: for one call.
+        `durability`: an event is accepted when the store has it | when a replica of the store has it too."""
         self.prefix = prefix
         self.shards = [Shard(prefix, number) for number in range(shards)]
         self.lease = lease
@@ -122,7 +125,8 @@ class Engine:
         self.nudge: Callable[[int], bool] = _nobody_here
         """Told that a shard has something to claim; True when this process will take it at once."""
         self._pool = client.connection_pool
-        self._batch = Batch(self._pool, scripts or lua.load(), limit=limit)
+        replication = Replication(frozenset({"accept"}), f"{prefix}:mark") if durability == "replica" else None
+        self._batch = Batch(self._pool, scripts or lua.load(), limit=limit, replication=replication)
         self._limit = limit
         self._dedupe_ms = round(dedupe_ttl * 1000)
         self._session_ms = round(session_ttl * 1000)

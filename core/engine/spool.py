@@ -7,7 +7,9 @@ import itertools
 import os
 import random
 import struct
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
@@ -15,13 +17,19 @@ import msgspec
 import structlog
 
 from core.engine.engine import Engine
-from core.errors import IntakeError
+from core.engine.keys import shard_of
+from core.errors import IntakeError, StoreError
 from core.events import Accepted
 
 log = structlog.get_logger(__name__)
 
 HEAD = struct.Struct(">II")
 """Length and checksum, before each record."""
+HELD_MAX = 100
+"""Events that may wait in the file for room in the mailbox of one conversation; its user is asked to wait then."""
+DEDUPE_MS = 86_400_000
+DEAD_MAX = 10_000
+"""For what is buried, as the engine has them for what it accepts."""
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True):
@@ -111,20 +119,42 @@ class SpoolFile:
         os.close(self._file)
 
 
+@dataclass(slots=True)
+class _Held:
+    """What waits for room in the mailbox of one conversation."""
+
+    since: float
+    """When the first of it could not be handed over, or the last before it was, by the loop's clock."""
+    at: deque[int] = field(default_factory=deque)
+    """Where its records begin in the file."""
+
+
 class SpooledInbox:
     """An inbox that takes events while the store is away, and hands them over in order when it is back.
 
     As long as anything is in the file, what comes goes behind it, so the order of a conversation holds. A crash while
-    handing over offers some again, which the store knows as duplicates. What then finds its mailbox full is dropped, as
-    it would have been without an outage.
+    handing over offers some again, which the store knows as duplicates. What then finds its mailbox full waits in the
+    file until there is room, with all that comes behind it in that conversation, while the others go on; where no room
+    comes for `patience` seconds, it is a dead letter.
     """
 
-    def __init__(self, engine: Engine, path: Path, *, size_max: int = 256 * 2**20, pause: float = 1.0) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        path: Path,
+        *,
+        size_max: int = 256 * 2**20,
+        pause: float = 1.0,
+        patience: float = 3600.0,
+    ) -> None:
         """`size_max`: bytes on the disk. `pause`: seconds between attempts to hand over."""
         self._engine = engine
         self._file = SpoolFile.own(path)
         self._size_max = size_max
         self._pause = pause
+        self._patience = patience
+        self._held: dict[str, _Held] = {}
+        self._try_at = 0.0
         self._coming: list[tuple[bytes, asyncio.Future[None]]] = []
         self._coming_size = 0
         self._writer: asyncio.Task[None] | None = None
@@ -141,7 +171,10 @@ class SpooledInbox:
         hold: float = 0,
     ) -> Accepted:
         """As `Engine.accept`; also NEW when the event is in the file. Raises IntakeError when that is full."""
-        if not self._filled.is_set():
+        held = self._held.get(conversation)
+        if held is not None and len(held.at) >= HELD_MAX:
+            return Accepted.FULL
+        if held is None and not self._filled.is_set():
             try:
                 return await self._engine.accept(conversation, envelope, uids, cursor, hold)
             except IntakeError as error:
@@ -153,20 +186,21 @@ class SpooledInbox:
         """Hand over what is in the file, whenever there is something."""
         at = 0
         while True:
-            await self._filled.wait()
-            found = self._file.read(at)
-            if found is not None:
-                await self._hand_over(_decode(found[0]))
+            if (found := self._file.read(at)) is not None:
+                await self._take(_decode(found[0]), at)
                 at = found[1]
-                continue
-            if self._writer is not None:
+            elif self._writer is not None:
                 await asyncio.wait([self._writer])
             else:
                 if at != self._file.size:
-                    log.error("the spool is damaged; the rest of it is lost", bytes=self._file.size - at)
-                self._file.clear()
+                    log.error("the spool is damaged; a part of it is lost", bytes=self._file.size - at)
                 self._filled.clear()
-                at = 0
+                if not self._held:
+                    self._file.clear()
+                at = self._file.size
+                await self._news()
+            if self._held and asyncio.get_running_loop().time() >= self._try_at:
+                await self._try_again()
 
     async def close(self) -> None:
         """To be called after `run` has ended."""
@@ -206,16 +240,63 @@ class SpooledInbox:
                     future.set_exception(IntakeError(f"the spool cannot be written: {failure}"))
         self._writer = None
 
-    async def _hand_over(self, offer: Offer) -> None:
+    async def _news(self) -> None:
+        """Wait until something is in the file, or what is held is to be tried again."""
+        pause = self._try_at - asyncio.get_running_loop().time() if self._held else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._filled.wait()
+
+    async def _take(self, offer: Offer, at: int) -> None:
+        held = self._held.get(offer.conversation)
+        if held is not None:
+            held.at.append(at)
+        elif not await self._handed_over(offer):
+            log.warning("an event waits in the spool: its mailbox is full", conversation=offer.conversation)
+            now = asyncio.get_running_loop().time()
+            self._held[offer.conversation] = _Held(now, deque([at]))
+            self._try_at = now + self._pause
+
+    async def _try_again(self) -> None:
+        """Hand over what has room by now, in order; give up on what has had none for too long."""
+        loop = asyncio.get_running_loop()
+        for conversation, held in list(self._held.items()):
+            while held.at:
+                if (found := self._file.read(held.at[0])) is None:
+                    log.error("the spool is damaged; an event of it is lost", conversation=conversation)
+                elif await self._handed_over(offer := _decode(found[0])):
+                    held.since = loop.time()
+                elif loop.time() - held.since < self._patience:
+                    break
+                else:
+                    await self._bury(offer)
+                held.at.popleft()
+            else:
+                del self._held[conversation]
+        self._try_at = loop.time() + self._pause
+
+    async def _handed_over(self, offer: Offer) -> bool:
+        """Offer it until the store answers; False where its mailbox is full."""
         while True:
             try:
-                result = await self._engine.accept(offer.conversation, offer.envelope, offer.uids, offer.cursor)
+                accepted = await self._engine.accept(offer.conversation, offer.envelope, offer.uids, offer.cursor)
             except IntakeError:
                 await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))
                 continue
-            if result is Accepted.FULL:  # one conversation must not hold up the others
-                log.warning("an event from the spool was dropped: its mailbox is full", conversation=offer.conversation)
-            return
+            return accepted is not Accepted.FULL
+
+    async def _bury(self, offer: Offer) -> None:
+        shards = self._engine.shards
+        shard = shards[shard_of(offer.conversation, len(shards))]
+        keys = [shard.cnt, shard.dl, *(shard.dd + uid for uid in offer.uids)]
+        reason = f"its mailbox was full for {self._patience:g} s"
+        while True:
+            try:
+                await self._engine.call("bury", keys, (offer.conversation, offer.envelope, DEDUPE_MS, DEAD_MAX, reason))
+                break
+            except StoreError:
+                await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))
+        log.error("an event became a dead letter", conversation=offer.conversation, reason=reason)
 
 
 def _sync_directory(path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from redis.exceptions import RedisError
 
+from core.cancel import cancelled
 from core.engine.engine import Claim, Engine, Failure, Stale
 from core.errors import StoreError, Throttled, Unavailable, Unconfirmed
 
@@ -51,21 +52,31 @@ class Worker:
         self._drained = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until drained. Cancelled, it stops like a process that died: others take over after the lease."""
+        """Work until drained. Cancelled, it stops like a process that died: others take over after the lease.
+
+        Raises what a part of it died of: without any of them, turns would be lost or hang for ever."""
         self._engine.nudge = self.nudge
         self._claiming.clear()
-        keepers = [asyncio.create_task(keep) for keep in (self._listen(), self._keep(), self._sweep())]
+        work = asyncio.create_task(self._work(), name="claim")
+        keepers = [
+            asyncio.create_task(self._listen(), name="listen"),
+            asyncio.create_task(self._keep(), name="keep"),
+            asyncio.create_task(self._sweep(), name="sweep"),
+        ]
         try:
-            await self._claim()
-            self._claiming.set()
-            await self._drained.wait()
+            ended, _ = await asyncio.wait([work, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                if task.cancelled() or (task is not work and task.exception() is None):
+                    raise RuntimeError(f"a part of the worker ended by itself: {task.get_name()}")
+                task.result()
         finally:
             self._claiming.set()
-            tasks = {*keepers, *self._turns}
-            while tasks:  # a cancellation may be swallowed by what a task was in the middle of
-                for task in tasks:
-                    task.cancel()
-                _, tasks = await asyncio.wait(tasks, timeout=0.5)
+            await cancelled([work, *keepers, *self._turns])
+
+    async def _work(self) -> None:
+        await self._claim()
+        self._claiming.set()
+        await self._drained.wait()
 
     async def drain(self, limit: float = 25.0) -> None:
         """Take nothing more, let turns end for `limit` seconds, hand the others on at once."""

@@ -1,15 +1,35 @@
 import asyncio
 import contextlib
+import os
+import random
+import signal
+import time
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
+from core import supervisor as module
 from core.adapter import Settings, Wiring
-from core.errors import BadCredentials, NotReady
+from core.engine.engine import Engine
+from core.engine.lease import Lease
+from core.engine.server import Server
+from core.engine.store import connect
+from core.errors import BadCredentials, NotReady, StoreError
 from core.supervisor import Channel, Pace, State, Supervisor, backoff, why_off
 from tests.fakes import FakeAdapter, FakeBot, NoCursors, nowhere
 
-QUICK = Pace(first_retry=0.001, longest_retry=0.002, probe_every=0.001, drain_limit=0.2, stop_limit=0.05)
+QUICK = Pace(
+    first_retry=0.001, longest_retry=0.002, probe_every=0.001, drain_limit=0.2, stop_limit=0.05, lease_every=0.01
+)
+
+
+class Alone(Settings):
+    """Of a platform that bears one process for each bot."""
+
+    @property
+    def exclusive(self):
+        return "fake:1"
 
 
 @pytest.fixture
@@ -205,3 +225,207 @@ def test_back_off_grows_to_a_minute_with_jitter():
     assert all(0.5 <= backoff(1, pace) <= 1 for _ in range(100))
     assert all(0 <= backoff(50, pace) <= 60 for _ in range(100))
     assert max(backoff(50, pace) for _ in range(100)) > 30
+
+
+def test_back_off_is_spread_over_its_whole_length_so_that_hubs_do_not_march_in_step(monkeypatch):
+    monkeypatch.setattr(module.random, "uniform", random.Random(7).uniform)
+    for failures, longest in ((2, 2.0), (4, 8.0), (50, 60.0)):
+        pauses = [backoff(failures, Pace()) for _ in range(400)]
+        assert len(set(pauses)) == 400
+        assert min(pauses) < longest * 0.05
+        assert max(pauses) > longest * 0.95
+        assert longest * 0.4 < sum(pauses) / 400 < longest * 0.6
+
+
+def test_back_off_doubles_and_never_asks_for_more_than_the_longest(monkeypatch):
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: high)
+    assert [backoff(failures, Pace()) for failures in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert backoff(10_000, Pace()) == 60
+
+
+async def test_back_off_grows_with_each_failure_and_starts_small_again_after_a_healthy_time(channel, monkeypatch):
+    counted = []
+    monkeypatch.setattr(module, "backoff", lambda failures, pace: counted.append(failures) or 0)
+    one = channel(lambda adapter: setattr(adapter, "start_error", NotReady("away")))
+    one.start()
+    await until(lambda: len(counted) >= 3)
+    assert counted[:3] == [1, 2, 3]
+    one.pace = replace(QUICK, healthy_after=-1)  # any time is long enough
+    counted.clear()
+    await until(lambda: len(counted) >= 3)
+    assert counted[1:3] == [1, 1]
+    one.pace = QUICK
+    counted.clear()
+    await until(lambda: len(counted) >= 4)
+    assert counted[1:4] == [2, 3, 4] or counted[:3] == [2, 3, 4]
+
+
+async def test_a_channel_that_ran_for_less_than_a_healthy_time_waits_longer_and_longer(channel, monkeypatch):
+    counted = []
+    monkeypatch.setattr(module, "backoff", lambda failures, pace: counted.append(failures) or 0)
+    one = channel(lambda adapter: setattr(adapter, "probe_error", NotReady("gone")))
+    one.start()
+    await until(lambda: len(counted) >= 3)
+    assert counted[:3] == [1, 2, 3]
+
+
+async def test_what_the_back_off_says_is_waited_for(channel, monkeypatch):
+    monkeypatch.setattr(module, "backoff", lambda failures, pace: 3600)
+    one = channel(lambda adapter: setattr(adapter, "start_error", NotReady("away")))
+    one.start()
+    await until(lambda: one.restarts == 1)
+    await asyncio.sleep(0.02)
+    assert len(one.built) == 1
+
+
+@pytest.fixture
+async def two_hubs(redis, prefix, channel):
+    """Makes a channel of one bot in each of two hubs; `most` says how many have used it at once."""
+
+    class Use:
+        running = most = 0
+
+    def prepare(adapter):
+        start, stop = adapter.start, adapter.stop
+
+        async def begin():
+            await start()
+            Use.running += 1
+            Use.most = max(Use.most, Use.running)
+
+        async def end():
+            Use.running -= 1 if adapter.started and not adapter.stopped else 0
+            await stop()
+
+        adapter.start, adapter.stop = begin, end
+
+    def make(**times):
+        for hub, engine in engines.items():
+            one = channel(prepare, name=hub)
+            one.settings = Alone(platform="fake", enabled=True)
+            one.lease = lambda resource, engine=engine, hub=hub: Lease(engine, resource, hub, **times)
+            yield one
+
+    engines = {hub: Engine(redis, prefix=prefix) for hub in ("one", "two")}
+    yield make, Use
+    for engine in engines.values():
+        await engine.close()
+
+
+async def test_of_two_hubs_one_has_the_bot_and_the_other_takes_over_when_it_stops(two_hubs):
+    make, use = two_hubs
+    first, second = make()
+    first.start()
+    await until(lambda: first.state is State.RUNNING)
+    second.start()
+    await second.settled.wait()
+    assert (second.state, second.built, second.elsewhere) == (State.NOT_READY, [], True)
+    assert second.detail.startswith("another process has this bot (since 20")
+    await first.stop()
+    await until(lambda: second.state is State.RUNNING)
+    assert (use.most, second.elsewhere) == (1, False)
+
+
+async def test_waiting_for_another_hub_is_no_failure_that_makes_it_wait_longer(two_hubs, monkeypatch):
+    counted = []
+    monkeypatch.setattr(module, "backoff", lambda failures, pace: counted.append(failures) or 0)
+    first, second = two_hubs[0]()
+    first.start()
+    await until(lambda: first.state is State.RUNNING)
+    second.start()
+    await second.settled.wait()
+    await asyncio.sleep(0.05)
+    assert (counted, second.restarts) == ([], 0)
+
+
+async def test_without_a_lease_both_hubs_use_the_bot(two_hubs):
+    make, use = two_hubs
+    both = list(make())
+    for one in both:
+        one.lease = None
+        one.start()
+    await until(lambda: all(one.state is State.RUNNING for one in both))
+    assert use.most == 2
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A store to be paused."""
+    server = Server(tmp_path / "store")
+    server.start()
+    yield server
+    server.stop()
+
+
+async def test_a_hub_that_hears_nothing_of_its_lease_stops_using_the_bot_before_another_may(channel, server):
+    async with connect(f"unix://{server.socket}") as client:
+        engine = Engine(client, limit=0.1)
+        one = channel()
+        one.settings = Alone(platform="fake", enabled=True)
+        one.lease = lambda resource: Lease(engine, resource, "one", length=2.0, renew_every=0.1, spare=1.0)
+        one.start()
+        await until(lambda: one.state is State.RUNNING)
+        pid = server.pid()
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            with one.turn():  # there is no time to wait for turns
+                await until(lambda: one.built[0].stopped)
+            assert time.monotonic() - began < 1.9
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert one.state is State.NOT_READY
+        await until(lambda: one.state is State.RUNNING)
+        await one.stop()
+        await engine.close()
+
+
+async def test_an_adapter_that_is_starting_when_the_lease_is_lost_is_stopped_too(channel):
+    @contextlib.asynccontextmanager
+    async def once(resource):
+        yield lost
+
+    async def hang():
+        begun.set()
+        await asyncio.Event().wait()
+
+    lost, begun = asyncio.Event(), asyncio.Event()
+    one = channel(lambda adapter: setattr(adapter, "start", hang))
+    one.settings, one.lease = Alone(platform="fake", enabled=True), once
+    one.start()
+    await begun.wait()
+    lost.set()
+    await until(lambda: one.built[0].stopped)
+
+
+async def test_the_lease_is_given_back_only_after_the_adapter_has_stopped(channel):
+    seen = []
+
+    @contextlib.asynccontextmanager
+    async def noted(resource):
+        yield asyncio.Event()
+        seen.append(one.built[0].stopped)
+
+    one = channel(lambda adapter: setattr(adapter, "stop", lambda: slow_stop(adapter)))
+    one.settings, one.lease = Alone(platform="fake", enabled=True), noted
+    one.start()
+    await until(lambda: one.state is State.RUNNING)
+    await one.stop()
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("error", [None, StoreError("away")])
+async def test_each_time_it_runs_it_says_so_and_runs_on_whatever_comes_of_that(channel, error):
+    async def told():
+        seen.append(one.state)
+        if error:
+            raise error
+
+    seen = []
+    one = channel()
+    one.on_running = told
+    one.start()
+    await until(lambda: seen)
+    one.built[0].probe_error = NotReady("gone")
+    await until(lambda: len(seen) == 2)
+    assert seen == [State.RUNNING, State.RUNNING]

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.engine import spool as module
+from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
 from core.engine.server import Server
 from core.engine.spool import SpooledInbox, SpoolFile
@@ -88,6 +90,74 @@ async def test_a_full_mailbox_does_not_hold_up_the_other_conversations(away, tmp
         await asyncio.to_thread(away.start)
         await handed_over(inbox)
         assert [await waiting(engine, "a"), await waiting(engine, "b")] == [[b"1"], [b"3"]]
+
+
+async def drained(engine: Engine, inbox: SpooledInbox, conversation: str) -> list[bytes]:
+    """Answer all events of a conversation, one at a time, as a worker would; what they were."""
+    answered = []
+    async with asyncio.timeout(10):
+        while conversation in inbox._held or await waiting(engine, conversation):
+            for claim in (await engine.claim("w", 10)).claims:
+                await engine.commit(claim, outcome="answered")
+                answered.append((claim.conversation, claim.envelope))
+            await asyncio.sleep(0.002)
+    return [text for found, text in answered if found == conversation]
+
+
+async def test_what_finds_its_mailbox_full_waits_in_order_and_is_answered(away, tmp_path):
+    async with spooled(away, tmp_path / "spool", mailbox_max=2) as (inbox, engine):
+        for number in range(6):
+            await inbox.accept("a", b"%d" % number, [f"a{number}"])
+        await asyncio.to_thread(away.start)
+        await handed_over(inbox)
+        assert await inbox.accept("a", b"6", ["a6"]) is Accepted.NEW
+        assert await inbox.accept("b", b"at once", ["b"]) is Accepted.NEW
+        assert await waiting(engine, "b") == [b"at once"]
+        assert await drained(engine, inbox, "a") == [b"%d" % number for number in range(7)]
+        await handed_over(inbox)
+        async with asyncio.timeout(5):
+            while (tmp_path / "spool").stat().st_size:
+                await asyncio.sleep(0.005)
+        assert await inbox.accept("a", b"7", ["a7"]) is Accepted.NEW
+        assert await waiting(engine, "a") == [b"7"]
+
+
+async def test_what_waits_for_room_survives_a_crash(away, tmp_path):
+    async with spooled(away, tmp_path / "spool", mailbox_max=1) as (inbox, engine):
+        for number in range(3):
+            await inbox.accept("a", b"%d" % number, [f"a{number}"])
+        await asyncio.to_thread(away.start)
+        await handed_over(inbox)
+    async with spooled(away, tmp_path / "spool", mailbox_max=1) as (inbox, engine):
+        await handed_over(inbox)
+        assert await drained(engine, inbox, "a") == [b"0", b"1", b"2"]
+
+
+async def test_what_finds_no_room_for_too_long_is_a_dead_letter_and_counted(away, tmp_path):
+    async with spooled(away, tmp_path / "spool", mailbox_max=1, patience=0.05) as (inbox, engine):
+        for number in range(3):
+            await inbox.accept("a", b"%d" % number, [f"a{number}"])
+        await asyncio.to_thread(away.start)
+        async with asyncio.timeout(10):
+            while (await engine.stats()).dead < 2:
+                await asyncio.sleep(0.005)
+        letters = await DeadLetters(engine).list()
+        assert [letter.envelope for letter in reversed(letters)] == [b"1", b"2"]
+        assert "full" in letters[0].reason
+        stats = await engine.stats()
+        assert stats.accepted == stats.dead + stats.in_flight == 3
+        assert await inbox.accept("a", b"2", ["a2"]) is Accepted.DUPLICATE
+
+
+async def test_a_user_who_goes_on_while_there_is_no_room_is_asked_to_wait(away, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "HELD_MAX", 2)
+    async with spooled(away, tmp_path / "spool", mailbox_max=1) as (inbox, _engine):
+        for number in range(3):
+            await inbox.accept("a", b"%d" % number, [f"a{number}"])
+        await asyncio.to_thread(away.start)
+        await handed_over(inbox)
+        assert await inbox.accept("a", b"3", ["a3"]) is Accepted.FULL
+        assert await inbox.accept("b", b"0", ["b0"]) is Accepted.NEW
 
 
 async def test_a_full_spool_refuses(away, tmp_path):

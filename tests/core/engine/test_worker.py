@@ -318,6 +318,51 @@ async def test_a_stopped_process_that_wakes_up_is_stale(store, redis, prefix):
     await engine.close()
 
 
+@pytest.mark.parametrize("part", ["_listen", "_keep", "_sweep", "_claim"])
+async def test_a_part_of_the_worker_that_dies_ends_it_with_that_error(engine, part):
+    async def die():
+        raise ZeroDivisionError("a fault")
+
+    worker = Worker(engine, Answers(engine), name="w")
+    setattr(worker, part, die)
+    async with asyncio.timeout(5):
+        with pytest.raises(ZeroDivisionError, match="a fault"):
+            await worker.run()
+        await worker.drain()
+
+
+@pytest.mark.parametrize("part", ["_listen", "_keep", "_sweep"])
+async def test_a_part_of_the_worker_that_just_ends_is_a_fault_too(engine, part):
+    async def end():
+        return
+
+    worker = Worker(engine, Answers(engine), name="w")
+    setattr(worker, part, end)
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="ended by itself"):
+            await worker.run()
+
+
+async def test_turns_of_a_worker_that_died_are_taken_over_by_its_successor(engine, other):
+    begun, answers = asyncio.Event(), Answers(other)
+
+    async def hang(claim: Claim) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def die() -> None:
+        await begun.wait()
+        raise ZeroDivisionError("a fault")
+
+    worker = Worker(engine, hang, name="hub")
+    worker._sweep = die
+    await engine.accept("a", b"1", ["1"])
+    with pytest.raises(ZeroDivisionError):
+        await worker.run()
+    async with working(other, answers, name="hub"):
+        assert await answers.until(1) == [b"1"]
+
+
 async def test_an_idle_worker_asks_the_store_next_to_nothing(engine, redis):
     async with working(engine, Answers(engine)):
         await asyncio.sleep(0.1)

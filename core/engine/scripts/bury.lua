@@ -1,0 +1,19 @@
+#!lua
+-- BURY: accept an event as a dead letter, once: its mailbox stayed full.
+--
+-- KEYS  cnt, dl, then one dedupe key for each id of the event
+-- ARGV  conversation, envelope, dedupe ttl (ms), dead letters kept, reason
+-- ->    1: done | 0: DUPLICATE
+--
+-- It counts as accepted and as dead. Repeating it is harmless: DUPLICATE. Refused whole at maxmemory (no allow-oom).
+local seen = false
+for i = 3, #KEYS do
+  seen = not redis.call('SET', KEYS[i], 'a', 'NX', 'PX', ARGV[3]) or seen
+end
+if seen then
+  return 0
+end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'c', ARGV[1], 'e', ARGV[2], 'r', ARGV[5])
+redis.call('HINCRBY', KEYS[1], 'accepted', 1)
+redis.call('HINCRBY', KEYS[1], 'dead', 1)
+return 1
