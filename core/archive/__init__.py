@@ -1,0 +1,1 @@
+"""What is kept of conversations: in SQL, filled in batches behind the back of the hub."""
