@@ -59,6 +59,10 @@ class Chain:
     def context_tokens(self) -> int:
         return self._links[0].model.context_tokens
 
+    def most(self, prompt_tokens: int, max_tokens: int | None = None) -> float:
+        """The most that an answer to so many tokens can cost: that of the dearest model."""
+        return max(link.most(prompt_tokens, max_tokens) for link in self._links)
+
     def health(self) -> dict[str, dict[str, str | int]]:
         """Each model's counters and breaker."""
         return {link.model.name: link.health() for link in self._links}

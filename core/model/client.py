@@ -8,14 +8,15 @@ from typing import Self, cast
 import aiohttp
 import httpx2
 import openai
+from msgspec import structs
 
 from core.model.answer import Answer
 from core.model.errors import ModelError, ModelUnavailable
 from core.model.patience import Patience
-from core.model.port import ChatMessage, Piece, ToolSpec
+from core.model.port import ChatMessage, End, Piece, ToolSpec
 from core.model.settings import ModelSettings
 from core.model.translate import translate, unknown_parameter
-from core.model.wire import Optional, body
+from core.model.wire import Optional, body, longest
 
 _BROKEN = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 """What the transport raises while an answer is read: the SDK speaks for the request alone."""
@@ -52,6 +53,10 @@ class OpenAIModel:
     def context_tokens(self) -> int:
         return self.settings.context_tokens
 
+    def most(self, prompt_tokens: int, max_tokens: int | None = None) -> float:
+        """The most that an answer to so many tokens can cost."""
+        return self.settings.price(prompt_tokens, longest(self.settings, max_tokens))
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -80,9 +85,12 @@ class OpenAIModel:
             pieces = _whole if kind == "application/json" else _streamed
             async with aclosing(pieces(response, answer, patience)) as arriving:
                 async for piece in arriving:
-                    yield piece
+                    yield self._priced(piece) if isinstance(piece, End) else piece
         finally:
             await response.aclose()
+
+    def _priced(self, end: End) -> End:
+        return structs.replace(end, cost=self.settings.price(end.prompt_tokens, end.completion_tokens))
 
     async def _ask(
         self,

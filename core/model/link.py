@@ -67,6 +67,10 @@ class Link:
             "last_error": self._last_error,
         }
 
+    def most(self, prompt_tokens: int, max_tokens: int | None = None) -> float:
+        """The most that an answer to so many tokens can cost."""
+        return self.model.most(prompt_tokens, max_tokens)
+
     async def stream(
         self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), max_tokens: int | None = None
     ) -> AsyncGenerator[Piece, None]:

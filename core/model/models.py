@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from core.model.chain import Chain, Retries
+from core.model.embeddings import Embedder, Embedders
 from core.model.link import Link
 from core.model.settings import ModelSettings
 
@@ -15,11 +17,19 @@ class Models:
 
     A model without its key is as good as none."""
 
-    def __init__(self, settings: Mapping[str, ModelSettings], *, retries: Retries = Retries()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        settings: Mapping[str, ModelSettings],
+        *,
+        retries: Retries = Retries(),  # noqa: B008
+        vectors: Path | None = None,
+    ) -> None:
+        """`vectors`: the file that keeps what documents were embedded as; None: kept in memory."""
         self._settings = {name: each for name, each in settings.items() if each.is_usable}
         self._retries = retries
         self._links: dict[str, Link] = {}
         self._open = AsyncExitStack()
+        self._embedders = Embedders(self._settings, vectors)
 
     async def open(self) -> None:
         """Make the clients; nothing is asked of the servers yet."""
@@ -33,6 +43,11 @@ class Models:
     async def close(self) -> None:
         """Close all connections; what is still asked then ends as unavailable."""
         await self._open.aclose()
+        await self._embedders.close()
+
+    def embedders(self) -> dict[str, Embedder]:
+        """By name, those that can be asked; which of them makes embeddings only its server knows."""
+        return self._embedders.by_name()
 
     async def __aenter__(self) -> Self:
         await self.open()

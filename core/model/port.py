@@ -64,6 +64,8 @@ class End(msgspec.Struct, frozen=True, gc=False):
     completion_tokens: int
     estimated: bool
     """The server told no usage; the figures are a guess from the text's length."""
+    cost: float = 0.0
+    """By the prices of the model that answered."""
 
 
 Piece = TextPiece | CallPiece | End
@@ -80,6 +82,10 @@ class Model(Protocol):
     @property
     def context_tokens(self) -> int:
         """What fits: everything it is told and its answer together."""
+        ...
+
+    def most(self, prompt_tokens: int, max_tokens: int | None = None) -> float:
+        """The most that an answer to so many tokens can cost, whoever gives it."""
         ...
 
     def stream(

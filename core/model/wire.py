@@ -57,6 +57,11 @@ class _Question(msgspec.Struct, frozen=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder()
 
 
+def longest(settings: ModelSettings, max_tokens: int | None) -> int:
+    """Tokens that an answer may have."""
+    return min(max_tokens or settings.max_tokens, settings.max_tokens)
+
+
 def body(
     settings: ModelSettings,
     messages: Sequence[ChatMessage],
@@ -65,15 +70,15 @@ def body(
     without: frozenset[Optional],
 ) -> bytes:
     """The request's JSON, leaving out what this server does not know."""
-    longest = min(max_tokens or settings.max_tokens, settings.max_tokens)
+    tokens = longest(settings, max_tokens)
     return _encoder.encode(
         _Question(
             settings.name,
             tuple(_message(message) for message in messages),
             stream=settings.streaming,
             stream_options=_Usage() if settings.streaming and "stream_options" not in without else None,
-            max_tokens=None if "max_tokens" in without else longest,
-            max_completion_tokens=longest if "max_tokens" in without else None,
+            max_tokens=None if "max_tokens" in without else tokens,
+            max_completion_tokens=tokens if "max_tokens" in without else None,
             temperature=None if "temperature" in without else settings.temperature,
             tools=tuple(_Tool(tool) for tool in tools),
         )

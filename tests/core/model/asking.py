@@ -37,6 +37,11 @@ class FakeModel:
         self.asked: list[list[ChatMessage]] = []
         self.offered: list[Sequence[ToolSpec]] = []
         self.hold: asyncio.Event | None = None
+        self.price = 0.0
+        """Of a million tokens, read or written."""
+
+    def most(self, prompt_tokens: int, max_tokens: int | None = None) -> float:
+        return self.price * (prompt_tokens + (max_tokens or 100)) / 1_000_000
 
     async def stream(
         self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), max_tokens: int | None = None

@@ -6,8 +6,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from core.errors import ConfigError
 from core.model.port import ToolCall
-from core.model.tools import ToolError, Tools
+from core.model.tools import Keys, RunContext, ToolError, Tools
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def test_a_result_knows_its_call(tools):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("{}", "city: Missing required argument"),
+        ("{}", "city: Missing required"),
         ('{"city": "Ulm", "zip": 1}', "zip: Unexpected keyword argument"),
         ('{"city": ["Ulm"]}', "city: Input should be a valid string"),
         ("{", "no JSON"),
@@ -144,3 +145,48 @@ def test_two_tools_of_one_name_are_refused(tools):
     tools.add(name="now")(lambda: 1)
     with pytest.raises(ValueError, match="now already"):
         tools.add(name="now")(lambda: 2)
+
+
+async def test_a_tool_that_wants_to_know_for_whom_it_runs_is_told_and_the_model_is_not(tools):
+    @tools.add
+    def order(context: RunContext, pizza: str, size: int = 2) -> str:
+        return f"{size} {pizza} for {context.account} {context.key}"
+
+    assert list(tools.specs[0].parameters["properties"]) == ["pizza", "size"]
+    call = ToolCall("c1", "order", '{"pizza": "Funghi"}')
+    assert (await tools.run(call, context=RunContext("k1", "p:ann"))).text == "2 Funghi for p:ann k1"
+    forged = ToolCall("c1", "order", '{"pizza": "Funghi", "context": {"account": "p:ben"}}')
+    assert "context: Unexpected" in (await tools.run(forged, context=RunContext("k1", "p:ann"))).text
+
+
+def test_a_call_that_is_made_twice_has_two_keys_and_another_turn_has_others():
+    call = ToolCall("c1", "order", "{}")
+    keys, same, other = Keys("turn 1"), Keys("turn 1"), Keys("turn 2")
+    assert [keys.of(call), keys.of(call)] == [same.of(call), same.of(ToolCall("c9", "order", "{}"))]
+    assert len({keys.of(call), same.of(call), other.of(call)}) == 2
+
+
+def test_tools_of_several_places_are_one_set_unless_two_go_by_one_name():
+    def of(*names):
+        made = Tools()
+        for name in names:
+            made.add(name=name)(lambda: "")
+        return made
+
+    assert Tools.merged({"a.py": of("now"), "b.py": of("then")}).names == ("now", "then")
+    with pytest.raises(ConfigError) as error:
+        Tools.merged({"a.py": of("now", "x"), "b.py": of("now"), "c.py": of("x")})
+    assert error.value.faults == [
+        "two tools are called 'now': one of a.py, one of b.py",
+        "two tools are called 'x': one of a.py, one of c.py",
+    ]
+
+
+async def test_a_set_of_sets_keeps_each_tools_own_limits():
+    small = Tools(limit=0.05, max_result=10)
+
+    @small.add
+    def report() -> str:
+        return "x" * 100
+
+    assert (await run(Tools.merged({"a.py": small}), "report")).startswith("x" * 10 + "\n")

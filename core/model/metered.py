@@ -1,0 +1,91 @@
+"""A model that asks the purse before each call and pays after it."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from core.limits.purse import Purse
+from core.model.errors import BrokenStream, ModelError
+from core.model.port import CallPiece, ChatMessage, End, Model, Piece, TextPiece, ToolSpec
+
+_PER_REQUEST, _PER_MESSAGE = 64, 16
+"""Tokens that servers put around a request and around each message, on the safe side."""
+_BYTES_A_TOKEN = 4
+"""About what a token is long, where nobody told."""
+
+
+class Metered:
+    """Itself a model. One for each turn; calls at the same time may share it."""
+
+    def __init__(self, model: Model, purse: Purse | None, booked: Callable[[End], None] | None = None) -> None:
+        """`booked` is told the figures of each call that was begun, also of one that broke off."""
+        self._model = model
+        self._purse = purse
+        self._booked = booked
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def context_tokens(self) -> int:
+        return self._model.context_tokens
+
+    def most(self, prompt_tokens: int, max_tokens: int | None = None) -> float:
+        """The most that an answer to so many tokens can cost."""
+        return self._model.most(prompt_tokens, max_tokens)
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), max_tokens: int | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """As the port promises. Raises OverBudget, before anything is asked, where the purse does not cover it.
+
+        What breaks off or is not read to its end is paid for by an estimate; what never began costs nothing."""
+        size = _size(messages, tools)
+        covered = self._model.most(size, max_tokens)
+        if self._purse is not None:
+            await self._purse.cover(covered)
+        said = 0
+        end: End | None = None
+        began = True
+        try:
+            async with aclosing(self._model.stream(messages, tools=tools, max_tokens=max_tokens)) as pieces:
+                async for piece in pieces:
+                    match piece:
+                        case TextPiece():
+                            said += len(piece.text)
+                        case CallPiece():
+                            said += sum(len(call.name) + len(call.arguments) for call in piece.calls)
+                        case End():
+                            end = piece
+                            self._pay(end, covered)
+                    yield piece
+        except ModelError as error:
+            began = said > 0 or isinstance(error, BrokenStream)
+            raise
+        finally:
+            if end is None and began:
+                self._pay(self._guess(size, said), covered)
+            elif end is None and self._purse is not None:
+                self._purse.paid(0, 0, 0, covered=covered)
+
+    def _guess(self, size: int, said: int) -> End:
+        """What a call took that told no figures: at the price of the dearest model."""
+        read, written = size // _BYTES_A_TOKEN, said // _BYTES_A_TOKEN + 1
+        return End("length", self.name, read, written, estimated=True, cost=self._model.most(read, written))
+
+    def _pay(self, end: End, covered: float) -> None:
+        if self._purse is not None:
+            self._purse.paid(end.prompt_tokens, end.completion_tokens, end.cost, covered=covered)
+        if self._booked is not None:
+            self._booked(end)
+
+
+def _size(messages: Sequence[ChatMessage], tools: Sequence[ToolSpec]) -> int:
+    """No prompt has more tokens than bytes: the vocabularies in use are built on bytes."""
+    size = _PER_REQUEST + sum(len(msgspec.json.encode(tool)) for tool in tools)
+    for message in messages:
+        calls = sum(len(call.name.encode()) + len(call.arguments.encode()) for call in message.calls)
+        size += _PER_MESSAGE + len(message.text.encode()) + len(message.name.encode()) + calls
+    return size
