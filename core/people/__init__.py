@@ -1,0 +1,1 @@
+"""Who is who: accounts on several platforms that belong to one person, by their own consent."""
