@@ -1,46 +1,56 @@
-"""Answers with a language model: in character, from documents where it has them, and openly when the model is out."""
+"""Answers with a language model: in character, with tools, from documents, and openly when the model is out."""
 
-import datetime
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 
 import structlog
 from pydantic import Field
 
+from bots._assistant.answer import Pieces, asker, context
+from bots._assistant.reflect import reflected
+from bots._assistant.talk import Talk
+from bots._assistant.toolbox import Toolbox, own_tools
+from bots._tools import ToolName
 from bots.knowledge import Bot as KnowledgeBot
-from bots.knowledge import KnowledgeSettings
+from bots.knowledge import DocumentsSettings, KnowledgeSettings
 from core import bot as port
-from core.context.calibration import Calibration
-from core.context.entry import Entry
 from core.context.settings import ContextSettings
-from core.context.tokens import measure_prompt
-from core.context.window import fit
-from core.errors import HubError
+from core.context.summary import Summary
+from core.errors import ConfigError
 from core.events import Part
-from core.language.sentences import Sentence, say
-from core.model.errors import BrokenStream, ModelError
-from core.model.port import ChatMessage, End, Model, TextPiece
-from core.persona.consistency import check, repair_hint
-from core.persona.prompt import prompt
-from core.persona.tone import adjust
-from core.safety import canary, checked, fenced, leaks, shown
+from core.language.sentences import Sentence, say, when
+from core.limits.errors import OverBudget
+from core.model import consent
+from core.model.consent import Pending, Verdict
+from core.model.converse import settle
+from core.model.errors import ModelError, ModelUnavailable
+from core.model.mcp import MCPServers, MCPSettings
+from core.model.metered import Metered
+from core.model.port import ChatMessage, End, Model
+from core.model.tools import declined
 
 log = structlog.get_logger(__name__)
 
-_LEAK_CHECK_EVERY = 200
-"""Characters of an answer between two looks for the system prompt in it."""
+_AROUND = 6000
+"""Bytes of a prompt beside what was said: who the bot is, its tools, a summary."""
+_BYTES_A_TOKEN = 4
+"""Of most languages; a call that needs more sets more aside by itself."""
 
-Pieces = AsyncIterator[str | Part | port.Restart]
 
-
-class AssistantSettings(port.BotSettings):
+class AssistantSettings(DocumentsSettings):
     model: str = "default"
     """Which of the models answers. While it has no key, the documents do."""
     personality: str = "technical-assistant"
     """Which of the personalities it has."""
-    knowledge: list[str] = Field(default_factory=list)
-    """Markdown files, and folders of them, that it answers from."""
+    personas: list[str] = Field(default_factory=list)
+    """Personalities that users may choose instead, with `/persona`. Left empty: none."""
+    tools: list[ToolName] = Field(default_factory=list)
+    """The tools that ship with the hub and that the model may call."""
+    tools_from: list[str] = Field(default_factory=list)
+    """Python files with tools of your own, from the folder that the hub was started in."""
+    mcp: dict[str, MCPSettings] = Field(default_factory=dict)
+    """Programs and servers with tools, by the Model Context Protocol, under names of your own."""
     context: ContextSettings = ContextSettings()
     """What of the conversation the model gets to read."""
     links: list[str] | None = None
@@ -50,40 +60,161 @@ class AssistantSettings(port.BotSettings):
 class Bot(port.Bot[AssistantSettings]):
     settings_type = AssistantSettings
 
-    def __init__(self, settings: AssistantSettings, resources: port.Resources | None = None) -> None:
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        resources: port.Resources | None = None,
+    ) -> None:
         super().__init__(settings, resources or port.Resources())
-        self.calibration = Calibration()
-        """How the model counts tokens, as far as its server has told since the bot was started."""
-        self._secret = secrets.token_hex(16)
+        self.calibrations = self.resources.calibrations
         self._model: Model | None = self.resources.models.get(settings.model)
-        self._personality = self.resources.personalities[settings.personality]
-        knowledge = KnowledgeSettings(use="knowledge", knowledge=settings.knowledge) if settings.knowledge else None
-        self._documents = KnowledgeBot(knowledge) if knowledge else None
+        if unknown := [name for name in settings.personas if name not in self.resources.personalities]:
+            raise ConfigError([f"personas: there is no personality '{name}'" for name in unknown])
+        self._documents = _documents(settings, self.resources)
+        self._sources = {"mcp": MCPServers(settings.mcp)} if settings.mcp else {}
 
     async def start(self) -> None:
+        """Open documents and tools. Raises ConfigError where one of them is not as it should be."""
+        documents = self._documents
+        if documents is not None:
+            await documents.start()
+        find = documents.find if documents else None
+        own = await asyncio.to_thread(own_tools, self.settings.tools, self.settings.tools_from, find)
+        try:
+            for source in self._sources.values():
+                await source.start()
+            self._toolbox = Toolbox(own, self._sources)
+        except BaseException:
+            await self.stop()
+            raise
+        self._talk = Talk(
+            self.resources.personalities,
+            self.settings.personality,
+            self.settings.personas,
+            self.settings.context,
+            self.settings.links,
+            self._toolbox,
+            self.calibrations,
+            documents.sources if documents else None,
+        )
+
+    async def stop(self) -> None:
         if self._documents is not None:
-            await self._documents.start()
+            await self._documents.stop()
+        for source in self._sources.values():
+            await source.stop()
+
+    def personas(self) -> Mapping[str, str]:
+        names = dict.fromkeys((self.settings.personality, *self.settings.personas))
+        return {name: self.resources.personalities[name].name for name in names}
+
+    def most(self, turn: port.Turn) -> float:
+        if self._model is None:
+            return 0.0
+        # In bytes, as a call is covered: a vocabulary has no token shorter than one.
+        said = sum(len(text.encode()) for text in (turn.text, *(each.text for each in turn.history)))
+        return self._model.most(_AROUND + min(said, _BYTES_A_TOKEN * self.settings.context.budget))
 
     async def respond(self, turn: port.Turn) -> Pieces:
-        language = turn.language
+        pending = consent.decode(turn.notes.pending)
+        now = time.time()
+        match consent.verdict(turn.text, asker(turn), pending, now, turn.language):
+            case Verdict.FOREIGN:
+                return
+            case Verdict.EXPIRED:
+                if pending is not None and now >= pending.until:
+                    turn.note(pending="")
+                turn.off_record()
+                yield say(Sentence.EXPIRED, turn.language)
+            case Verdict.REFUSED if pending is not None:
+                turn.note(pending="")
+                language = _language(turn, pending)
+                turn.text = say(Sentence.NO, language)
+                yield say(Sentence.DECLINED, language)
+            case Verdict.AGREED if pending is not None:
+                turn.note(pending="")
+                async for piece in self._agreed(turn, pending):
+                    yield piece
+            case Verdict.PASSED_OVER if pending is not None:
+                turn.note(pending="")
+                untold = (*pending.asked.messages, *declined(pending.asked.calls))
+                async for piece in self._answered(turn, untold):
+                    yield piece
+            case _:
+                async for piece in self._answered(turn, ()):
+                    yield piece
+
+    async def reflect(
+        self, history: Sequence[port.Remembered], summary: Summary | None, first: int, notes: port.Notes
+    ) -> Summary | None:
+        named = self.settings.context.summary_model
+        model = self.resources.models.get(named) if named else self._model
+        if model is None:
+            return None
+        return await reflected(model, self.settings.context, self.calibrations, history, summary, first)
+
+    def _model_of(self, turn: port.Turn) -> Model | None:
+        """Which model answers a turn, which is told what it took; the one place where a turn gets it."""
         if self._model is None:
+            return None
+
+        def booked(end: End) -> None:
+            turn.usage.append(port.Usage(end.model, end.prompt_tokens, end.completion_tokens, end.cost))
+
+        return Metered(self._model, turn.purse, booked)
+
+    async def _agreed(self, turn: port.Turn, pending: Pending) -> Pieces:
+        """Do what the user agreed to; the session learns of it, however the answer ends."""
+        language = _language(turn, pending)
+        turn.text = say(Sentence.YES, language)
+        told = context(turn, language, pending.id)
+        done = (await settle(self._toolbox.tools, pending.asked, agreed=True, context=told)).messages
+        try:
+            model = self._model_of(turn)
+            if model is None:
+                raise ModelUnavailable("no model has a key")
+            async for piece in self._shown(self._talk.answer(model, turn, language, since=done)):
+                yield piece
+        except ModelError as error:
+            await log.awarning("no model answered", reference=turn.reference, error=str(error))
+            yield port.Restart()
+            yield say(Sentence.NO_MODEL, language, reference=turn.reference)
+            turn.off_record()
+        except OverBudget as error:
+            yield port.Restart()
+            yield say(error.refused.line, language, when=when(error.refused.resets_in, language))
+            turn.off_record()
+        if not turn.kept:
+            turn.kept = True
+            yield f"\n\n{consent.report(pending, done)}"
+
+    async def _answered(self, turn: port.Turn, untold: Sequence[ChatMessage]) -> Pieces:
+        """`untold`: calls and results that the model has not read yet."""
+        language = turn.language
+        model = self._model_of(turn)
+        if model is None:
             async for piece in self._without_model(turn, language, labelled=False):
                 yield piece
             return
         try:
-            if self.settings.links is None:
-                async for piece in self._with_model(self._model, turn, language):
-                    yield piece
-            else:  # no link may be seen before it was looked at
-                held: list[str | Part | port.Restart] = [p async for p in self._with_model(self._model, turn, language)]
-                for piece in held:
-                    yield piece
+            async for piece in self._shown(self._talk.answer(model, turn, language, untold=untold)):
+                yield piece
         except ModelError as error:
             await log.awarning("no model answered", reference=turn.reference, error=str(error))
             turn.off_record()
             yield port.Restart()
             async for piece in self._without_model(turn, language, labelled=True):
                 yield piece
+
+    async def _shown(self, pieces: Pieces) -> Pieces:
+        """The pieces as they come; all at once where no link may be seen before it was looked at."""
+        if self.settings.links is None:
+            async for piece in pieces:
+                yield piece
+            return
+        held = [piece async for piece in pieces]
+        for piece in held:
+            yield piece
 
     async def _without_model(self, turn: port.Turn, language: str, *, labelled: bool) -> Pieces:
         """What the documents say; where the model should have spoken, labelled as that."""
@@ -97,104 +228,14 @@ class Bot(port.Bot[AssistantSettings]):
             else:
                 yield piece
 
-    async def _with_model(self, model: Model, turn: port.Turn, language: str) -> Pieces:
-        """The model's answer as it comes; then, where that was not as it should be, set right."""
-        mark = canary(f"{self._secret}:{turn.conversation}")
-        messages = await self._messages(turn, language, mark)
-        heard: list[str] = []
-        async for piece in self._stream(model, messages, turn, language, mark, heard):
-            yield piece
-        first_contact = not turn.history
-        findings = check("".join(heard), self._personality, language=language, first_contact=first_contact)
-        if findings:
-            log.info("out of character", findings=[finding.name for finding in findings], reference=turn.reference)
-        if findings and self._personality.repair and turn.kept:
-            again = [*messages, ChatMessage("assistant", "".join(heard)), ChatMessage("user", repair_hint(findings))]
-            heard.clear()
-            yield port.Restart()
-            async for piece in self._stream(model, again, turn, language, mark, heard):
-                yield piece
-        said = "".join(heard)
-        toned = shown(adjust(said, self._personality.tone, language), canary=mark, links=self.settings.links)
-        if toned.text != said and turn.kept:
-            yield port.Restart()
-            yield toned.text or say(Sentence.WITHHELD, language, reference=turn.reference)
 
-    async def _stream(
-        self,
-        model: Model,
-        messages: Sequence[ChatMessage],
-        turn: port.Turn,
-        language: str,
-        mark: str,
-        heard: list[str],
-    ) -> Pieces:
-        """The text piece by piece, also into `heard`. A stream that breaks is begun anew once; then it is marked."""
-        for is_last in (False, True):
-            length = looked_at = 0
-            try:
-                async with aclosing(model.stream(messages)) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, End):
-                            self._learn(messages, piece)
-                        if not isinstance(piece, TextPiece):
-                            continue
-                        heard.append(piece.text)
-                        length += len(piece.text)
-                        if length - looked_at > _LEAK_CHECK_EVERY:
-                            looked_at = length
-                            if leaks("".join(heard), mark):
-                                turn.off_record()
-                                yield port.Restart()
-                                yield say(Sentence.WITHHELD, language, reference=turn.reference)
-                                return
-                        yield piece.text
-                return
-            except BrokenStream as error:
-                await log.awarning("the answer broke off", reference=turn.reference, error=str(error))
-                if is_last and heard:
-                    turn.off_record()
-                    yield f"\n\n*{say(Sentence.BROKEN_OFF, language)}*"
-                    return
-                if is_last:
-                    raise
-                heard.clear()
-                yield port.Restart()
-
-    def _learn(self, messages: Sequence[ChatMessage], end: End) -> None:
-        if not end.estimated:
-            units = measure_prompt([message.text for message in messages])
-            self.calibration = self.calibration.observe(units, end.prompt_tokens)
-
-    async def _messages(self, turn: port.Turn, language: str, mark: str) -> list[ChatMessage]:
-        """What the model is told: who it is, what the documents say, what was said before, and the question."""
-        system = prompt(
-            self._personality,
-            language=language,
-            channel_kind="direct" if turn.direct else "group",
-            first_contact=not turn.history,
-            date=datetime.datetime.now(datetime.UTC).date(),
-            canary=mark,
-        )
-        if self._documents is not None:
-            found = await self._documents.find(turn.text)
-            if found:
-                system += "\nAnswer from these documents where they fit, and name the file as your source:\n\n"
-                system += "\n\n".join(fenced(text, f"document {title}", file) for title, file, text in found)
-        history = [
-            Entry(said.role, checked(said.text).text, "" if turn.direct else said.name, said.time)
-            for said in turn.history
-        ]
-        newest = Entry("user", checked(turn.text).text, "" if turn.direct else turn.user.name)
-        context = self.settings.context
-        window = fit(system, history, newest, context.budget, context, count=self.calibration.count)
-        told = [_labelled(entry) for entry in (*window.history, window.newest)]
-        return [ChatMessage("system", window.system), *told]
+def _language(turn: port.Turn, pending: Pending) -> str:
+    """Of an answer to a question of ours: a word or a pressed button does not tell one."""
+    return turn.notes.language or turn.user.locale or pending.language
 
 
-def _labelled(entry: Entry) -> ChatMessage:
-    """In groups with who said it, in words: not every server takes a name beside the text."""
-    if entry.role not in ("user", "assistant"):
-        raise HubError(f"a session holds no {entry.role} messages")
-    text = f"{entry.name}: {entry.text}" if entry.name and entry.role == "user" else entry.text
-    return ChatMessage(entry.role, text)
+def _documents(settings: AssistantSettings, resources: port.Resources) -> KnowledgeBot | None:
+    if not settings.knowledge:
+        return None
+    keys = {name: getattr(settings, name) for name in DocumentsSettings.model_fields if name != "use"}
+    return KnowledgeBot(KnowledgeSettings(use="knowledge", **keys), resources)

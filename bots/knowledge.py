@@ -1,23 +1,25 @@
-"""Answers from Markdown files, names the source, and says plainly when it does not know. Needs no language model."""
+"""Answers from documents, names the source, and says plainly when it does not know. Needs no language model."""
 
-import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+import structlog
+from pydantic import AfterValidator, Field
 
-from bots._index import Index, Section
+from bots._knowledge.citations import Source, address, named
+from bots._knowledge.index import Hit, Index, Section
+from bots._knowledge.library import Library
 from core import bot as port
-from core.errors import ConfigError
 from core.events import Choice, Part
+from core.language.sentences import Sentence, say
+from core.model.embeddings import Embedder
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "kb:"
 """Begins the value of every button, so that a press is told from a question."""
 
-_CHECK_EVERY = 1.0
-"""Seconds between two looks at the files."""
 _LONGEST_ANSWER = 2500
 """Characters; whole blocks are left out beyond it."""
 _LONGEST_LABEL = 60
@@ -27,20 +29,41 @@ _KNOWN = 0.5
 _NEAR = 0.25
 """The same for a section worth offering beside it."""
 _GREETINGS = frozenset(
-    """hi hello hey hallo hola salut bonjour ciao moin servus ola hei hej namaste greetings yo good morning afternoon
-    evening day guten tag morgen abend there all everyone bot you""".split()  # noqa: SIM905
+    """hi hello hey hallo hola salut bonjour bonsoir ciao moin servus ola olá oi hei hej namaste greetings yo good
+    morning afternoon evening day guten tag morgen abend there all everyone bot you buenos buenas días tardes noches
+    bom boa dia tarde noite привет здравствуйте здравствуй добрый день вечер مرحبا مرحبًا أهلا السلام عليكم नमस्ते
+    नमस्कार हैलो 你好 您好 嗨 早上好 こんにちは こんばんは おはよう おはようございます""".split()  # noqa: SIM905
 )
 _THANKS = frozenset(
-    "thanks thank thx danke merci gracias you very much so a lot great ok okay cool".split()  # noqa: SIM905
+    """thanks thank thx danke dankeschön vielen schön merci beaucoup gracias muchas obrigado obrigada muito you very
+    much so a lot great ok okay cool спасибо большое شكرا شكرًا جزيلا धन्यवाद शुक्रिया 谢谢 多谢 谢谢你 ありがとう
+    ありがとうございます""".split()  # noqa: SIM905
 )
 
-Stamp = Mapping[Path, tuple[int, int]]
-"""Each file with the time of its last change and its size."""
+
+def _is_address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("expected an address such as https://docs.example.org/")
+    return url
 
 
-class KnowledgeSettings(port.BotSettings):
+class DocumentsSettings(port.BotSettings):
+    """The YAML keys of every bot that answers from documents."""
+
+    knowledge: list[str] = Field(default_factory=list)
+    """Files, and folders of them, that it answers from: Markdown, text, HTML and PDF. From the folder that the hub was
+    started in."""
+    embeddings: str | None = None
+    """Which of the models makes embeddings; with it documents are also found by what they mean. Without: by words."""
+    sources: dict[str, Annotated[str, AfterValidator(_is_address)]] = Field(default_factory=dict)
+    """Where documents are published: a beginning of their path -> address. `{page}` in it: the path's rest without its
+    ending. Answers then link to their source."""
+
+
+class KnowledgeSettings(DocumentsSettings):
     knowledge: list[str] = Field(min_length=1)
-    """Markdown files, and folders of them, from the folder that the hub was started in."""
+    """Files, and folders of them, that it answers from: Markdown, text, HTML and PDF. From the folder that the hub was
+    started in."""
 
 
 class Bot(port.Bot[KnowledgeSettings]):
@@ -48,70 +71,80 @@ class Bot(port.Bot[KnowledgeSettings]):
 
     def __init__(self, settings: KnowledgeSettings, resources: port.Resources | None = None) -> None:
         super().__init__(settings, resources or port.Resources())
-        self._index = Index([])
-        self._stamp: Stamp = {}
-        self._looked_at = 0.0
-        self._looking = asyncio.Lock()
+        embedders: Mapping[str, Embedder] = self.resources.embedders
+        embedder = embedders.get(settings.embeddings) if settings.embeddings else None
+        if settings.embeddings and embedder is None:
+            log.warning("no embeddings: their model has no key", model=settings.embeddings)
+        self.library = Library(settings.knowledge, embedder)
 
     async def start(self) -> None:
         """Read the documents. Raises ConfigError for a path that is not there."""
-        if missing := await asyncio.to_thread(_missing, self.settings.knowledge):
-            raise ConfigError([f"knowledge: '{path}': there is no such file or folder" for path in missing])
-        await self._look()
+        await self.library.start()
+
+    async def stop(self) -> None:
+        await self.library.stop()
 
     async def respond(self, turn: port.Turn) -> AsyncIterator[str | Part | port.Restart]:
-        await self._keep_up()
-        yield self._answer(turn.text.strip())
+        yield await self._answer(turn.text.strip(), turn.language)
+
+    async def sources(self, question: str, most: int = 5) -> list[Source]:
+        """What may hold the answer, best first; empty when the documents do not speak of it."""
+        index, hits = await self.library.search(question)
+        told: list[Section] = []
+        found: list[Source] = []
+        for hit in hits:
+            if len(found) < most and _is_near(hit) and hit.section not in told:
+                text, included = index.text(hit.section, _LONGEST_ANSWER)
+                told += included
+                found.append(self._source(hit.section, text, len(found) + 1))
+        return found
 
     async def find(self, question: str, most: int = 3) -> list[tuple[str, str, str]]:
-        """Sections that may hold the answer, the best first: (heading, file, text)."""
-        await self._keep_up()
-        near = [hit.section for hit in self._index.search(question)[:most] if hit.coverage >= _NEAR]
-        return [(" › ".join(at.path), at.file, self._index.text(at, _LONGEST_ANSWER)[0]) for at in near]
+        """The same as (heading, file, text)."""
+        return [(source.title, source.file, source.text) for source in await self.sources(question, most)]
 
-    async def _keep_up(self) -> None:
-        if time.monotonic() - self._looked_at >= _CHECK_EVERY:
-            await self._look()
-
-    async def _look(self) -> None:
-        """Read the documents again if any has changed."""
-        async with self._looking:
-            stamp = await asyncio.to_thread(_stamp, self.settings.knowledge)
-            if stamp != self._stamp:
-                self._index = await asyncio.to_thread(Index.of_files, self.settings.knowledge, list(stamp))
-                self._stamp = stamp
-            self._looked_at = time.monotonic()
-
-    def _answer(self, text: str) -> Part:
-        words = set(re.findall(r"[^\W\d_]+", text.casefold()))
+    async def _answer(self, text: str, language: str) -> Part:
+        words = set(re.findall(r"[^\W\d_]+(?:[\u0900-\u0963\u064b-\u065f]+[^\W\d_]*)*", text.casefold()))
+        index = self.library.index
         if text.startswith(PREFIX):
-            if section := self._index.by_key.get(text.removeprefix(PREFIX)):
-                return self._tell(section, self._index.beside(section))
+            await self.library.keep_up()
+            index = self.library.index
+            if section := index.by_key.get(text.removeprefix(PREFIX)):
+                return self._tell(index, section, index.beside(section), language)
             text = re.sub(r"~\w+$|\W+", " ", text.removeprefix(PREFIX))
         elif words <= _GREETINGS:
-            return self._offer("Hello! I answer questions from my documents.")
+            return _offer(index, say(Sentence.DOCUMENTS_HELLO, language), language)
         elif words <= _THANKS:
-            return Part("You are welcome.")
-        found = self._index.search(text)
-        if found and found[0].coverage >= _KNOWN:
-            best = found[0].section
-            near = [hit.section for hit in found[1:] if hit.coverage >= _NEAR]
-            return self._tell(best, [*near, *self._index.beside(best)])
-        if near := [hit.section for hit in found if hit.coverage >= _NEAR]:
-            return Part("I do not know that. The nearest that I have:", _choices(near))
-        return self._offer("I do not know that: my documents do not speak of it.")
+            return Part(say(Sentence.WELCOME, language))
+        index, found = await self.library.search(text)
+        if best := next((hit.section for hit in found if hit.coverage >= _KNOWN), None):
+            near = [hit.section for hit in found if _is_near(hit) and hit.section is not best]
+            return self._tell(index, best, [*near, *index.beside(best)], language)
+        unknown = say(Sentence.NOT_IN_DOCUMENTS, language)
+        if near := [hit.section for hit in found if _is_near(hit)]:
+            return Part(f"{unknown} {say(Sentence.NEAREST, language)}", _choices(near))
+        return _offer(index, unknown, language)
 
-    def _tell(self, section: Section, related: Sequence[Section]) -> Part:
-        text, told = self._index.text(section, _LONGEST_ANSWER)
-        source = f"Source: *{' › '.join(section.path)}* ({section.file})"
+    def _tell(self, index: Index, section: Section, related: Sequence[Section], language: str) -> Part:
+        text, told = index.text(section, _LONGEST_ANSWER)
+        source = say(Sentence.SOURCE, language, source=named(self._source(section, text)))
         return Part(f"{text}\n\n{source}", _choices([other for other in related if other not in told]))
 
-    def _offer(self, line: str) -> Part:
-        topics = self._index.topics
-        if not topics:
-            return Part(line)
-        listed = "\n".join(f"- {topic.label}" for topic in topics[:_LISTED_TOPICS])
-        return Part(f"{line} You can ask me about:\n\n{listed}", _choices(topics))
+    def _source(self, section: Section, text: str, number: int = 1) -> Source:
+        url = address(section.place, section.anchor, self.settings.sources)
+        return Source(number, " › ".join(section.path), section.file, text, url)
+
+
+def _is_near(hit: Hit) -> bool:
+    return hit.coverage >= _NEAR or hit.stands_out
+
+
+def _offer(index: Index, line: str, language: str) -> Part:
+    topics = index.topics
+    if not topics:
+        return Part(line)
+    listed = "\n".join(f"- {topic.path[0]}" for topic in topics[:_LISTED_TOPICS])
+    return Part(f"{line} {say(Sentence.TOPICS, language)}\n\n{listed}", _choices(topics))
 
 
 def _choices(sections: Sequence[Section]) -> tuple[Choice, ...]:
@@ -120,20 +153,3 @@ def _choices(sections: Sequence[Section]) -> tuple[Choice, ...]:
 
 def _short(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1].rstrip() + "…"
-
-
-def _missing(paths: Sequence[str]) -> list[str]:
-    return [path for path in paths if not Path(path).exists()]
-
-
-def _stamp(paths: Sequence[str]) -> Stamp:
-    """All files there are now; one that goes away meanwhile is left out."""
-    stamp: dict[Path, tuple[int, int]] = {}
-    for root in map(Path, paths):
-        for file in sorted(root.rglob("*.md")) if root.is_dir() else [root]:
-            try:
-                status = file.stat()
-            except OSError:
-                continue
-            stamp[file] = (status.st_mtime_ns, status.st_size)
-    return stamp

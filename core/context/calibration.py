@@ -1,5 +1,6 @@
 """What a model's tokenizer makes of each class of script, learnt from the tokens that its provider reports."""
 
+from collections.abc import Mapping
 from math import exp, isfinite, log
 from operator import mul
 
@@ -31,6 +32,10 @@ _DRIFT = 1e-4
 _ODD = 3
 """Standard deviations from which on a report is odd: it moves nothing, but after several of them the next one does."""
 _LOWEST, _HIGHEST = 0.2, 6.0
+_EVERY = 10
+"""Of so many reports on a model that is well known one is looked at: measuring a prompt costs more than the rest."""
+MOST_MODELS = 200
+"""Names that servers may call their models by; one that makes up a new one each time is not followed."""
 _UNBELIEVABLE = log(8)
 """A report further off than this counts something else than the prompt."""
 
@@ -94,18 +99,53 @@ class Calibration(msgspec.Struct, frozen=True):
         return Calibration(tuple(factors), tuple(variances), self.seen + 1)
 
 
-def dump(calibration: Calibration) -> bytes:
-    return msgspec.json.encode(calibration)
+class Calibrations:
+    """Of all models, shared by whoever asks them, and kept over a restart as JSON."""
+
+    def __init__(
+        self, known: Mapping[str, Calibration] | None = None, answering: Mapping[str, str] | None = None
+    ) -> None:
+        self._known = dict(known or {})
+        """By what the server calls the model."""
+        self._reports = 0
+        self._answering = dict(answering or {})
+        """Model as the configuration calls it -> what answered last: a fallback may stand in for it."""
+
+    def of(self, model: str) -> Calibration:
+        """How the model of this name in the configuration counts, as far as known."""
+        return self._known.get(self._answering.get(model, ""), _FRESH)
+
+    def wants(self, model: str) -> bool:
+        """Whether the next report on it is worth measuring a prompt for: each at first, then one in ten."""
+        self._reports += 1
+        return not self.of(model).is_settled or self._reports % _EVERY == 0
+
+    def learn(self, model: str, answered: str, units: Units, reported: float) -> None:
+        """The model of this name was asked, and the one that its server calls `answered` read so many tokens."""
+        if answered not in self._known and len(self._known) >= MOST_MODELS:
+            return
+        self._known[answered] = self._known.get(answered, _FRESH).observe(units, reported)
+        self._answering[model] = answered
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(_Stored(self._known, self._answering))
+
+    @classmethod
+    def decode(cls, stored: bytes | str | None) -> "Calibrations":
+        """What was stored; fresh ones where there is nothing, or nothing of use."""
+        if not stored:
+            return cls()
+        try:
+            found = _decode(stored)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return cls()
+        return cls(found.known, found.answering)
 
 
-def load(stored: bytes | str | None) -> Calibration:
-    """What was stored; a fresh calibration where there is nothing, or nothing of use."""
-    if not stored:
-        return Calibration()
-    try:
-        return _decode(stored)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Calibration()
+class _Stored(msgspec.Struct, frozen=True):
+    known: dict[str, Calibration]
+    answering: dict[str, str]
 
 
-_decode = msgspec.json.Decoder(Calibration).decode
+_FRESH = Calibration()
+_decode = msgspec.json.Decoder(_Stored).decode

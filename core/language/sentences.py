@@ -26,6 +26,11 @@ class Sentence(StrEnum):
     BROKEN_OFF = "(The answer broke off here.)"
     WITHHELD = "Sorry, I cannot show that answer. Please ask in another way. Reference: `{reference}`"
     NOT_IN_DOCUMENTS = "I do not know. My documents say nothing about that."
+    DOCUMENTS_HELLO = "Hello! I answer questions from my documents."
+    TOPICS = "You can ask me about:"
+    NEAREST = "The nearest that I have:"
+    SOURCE = "Source: {source}"
+    WELCOME = "You are welcome."
 
     STOPPED = "Stopped."
     NOTHING_TO_STOP = "There is nothing to stop."

@@ -3,8 +3,8 @@
 import re
 
 _WORDS = frozenset(
-    "stop stopp stopp halt aufhören abbrechen para parar detente alto basta cancelar arrête arrêtez arrêter pare "
-    "cancela стоп стой хватит остановись توقف قف रुको रुकिए बस 停 停止 停下 别说了 やめて ストップ 止めて".split()  # noqa: SIM905
+    """stop stopp halt aufhören abbrechen para parar detente alto basta cancelar arrête arrêtez arrêter pare cancela
+    стоп стой хватит остановись توقف قف रुको रुकिए बस 停 停止 停下 别说了 やめて ストップ 止めて""".split()  # noqa: SIM905
 )
 
 

@@ -76,3 +76,9 @@ class Exchange:
     def said(self) -> str:
         """The last message of the request."""
         return str(self.body["messages"][-1].get("content") or "")
+
+    @property
+    def texts(self) -> list[str]:
+        """What is to be embedded."""
+        given = self.body.get("input")
+        return [given] if isinstance(given, str) else list(given or ())

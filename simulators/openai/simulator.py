@@ -1,4 +1,4 @@
-"""A server that speaks the OpenAI chat completions API on loopback, echoes, streams, and misbehaves on demand.
+"""A server that speaks the OpenAI API on loopback: it echoes, streams, embeds, and misbehaves on demand.
 
 Error answers: https://platform.openai.com/docs/guides/error-codes."""
 
@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from time import time
 from typing import Self
@@ -15,7 +15,10 @@ from aiohttp import web
 
 from core.site import Site
 from simulators.openai.answers import Manner, stream, whole
+from simulators.openai.embeddings import MOST_TEXTS, embeddings
 from simulators.openai.scripts import Exchange, Fault, Misbehaviour, Script
+
+Answerer = Callable[[web.Request, Exchange, Fault | None], Awaitable[web.StreamResponse]]
 
 
 class OpenAISimulator:
@@ -34,6 +37,10 @@ class OpenAISimulator:
         """The next answers, first to last; then it echoes again."""
         self.faults: deque[Fault] = deque()
         """What goes wrong with the next requests, first to last."""
+        self.dimensions = 256
+        """Of embeddings."""
+        self.longest_text = 32_000
+        """Characters that can be embedded; more is refused as too many tokens."""
         self.exchanges: deque[Exchange] = deque(maxlen=1000)
         self.url = ""
         """`http://127.0.0.1:<port>/v1`: what `base_url` in the YAML points at."""
@@ -54,6 +61,7 @@ class OpenAISimulator:
         """Listen on loopback."""
         app = web.Application(client_max_size=16 << 20)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
@@ -82,6 +90,12 @@ class OpenAISimulator:
         return web.json_response({"object": "list", "data": [{"id": "simulated", "object": "model", "created": 1}]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
+        return await self._exchange(request, self._answer)
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        return await self._exchange(request, self._embeddings)
+
+    async def _exchange(self, request: web.Request, answer: Answerer) -> web.StreamResponse:
         if not self._authorised(request):
             return _bad_key()
         exchange = Exchange(await request.json(), _port(request))
@@ -90,7 +104,7 @@ class OpenAISimulator:
             self._arrived.notify_all()
         fault = self.faults.popleft() if self.faults else None
         try:
-            response = self._refusal(exchange, fault) or await self._answer(request, exchange, fault)
+            response = self._refusal(exchange, fault) or await answer(request, exchange, fault)
             exchange.status = response.status
         except asyncio.CancelledError:
             exchange.left = True
@@ -118,6 +132,18 @@ class OpenAISimulator:
             case "web page":
                 return web.Response(text="<html>Please sign in</html>", content_type="text/html")
         return None
+
+    async def _embeddings(self, request: web.Request, exchange: Exchange, fault: Fault | None) -> web.StreamResponse:
+        texts = exchange.texts
+        if not texts or not all(texts) or len(texts) > MOST_TEXTS:
+            return _error(400, "'$.input' is invalid.", "invalid_request_error", param="input")
+        if any(len(text) > self.longest_text for text in texts):
+            return _error(400, "This model's maximum context length is 8 tokens.", "context_length_exceeded")
+        if fault and fault.kind in ("hang", "hang before token", "stall"):
+            await asyncio.Event().wait()
+        if fault and fault.kind == "reset":
+            _reset(request)
+        return embeddings(exchange, fault, self.dimensions)
 
     async def _answer(self, request: web.Request, exchange: Exchange, fault: Fault | None) -> web.StreamResponse:
         script = self.answer(exchange) if self.answer else None

@@ -5,63 +5,16 @@ import asyncio
 import pytest
 
 from bots.assistant import AssistantSettings, Bot
-from core.bot import Remembered, Resources, Restart, Turn
-from core.events import Part, User
-from core.model.chain import Retries
-from core.model.models import Models
-from core.model.settings import ModelLimits, ModelSettings
+from core import metrics
+from core.bot import Remembered, Resources, Restart
+from core.limits.purse import Purse
 from core.persona.settings import Personality
-from simulators.openai import OpenAISimulator, Script
+from simulators.openai import Fault, Script
+from tests.bots.asking import ADA, read, turn
 
-ADA = Personality(name="Ada", role="a helper", tone="friendly", introduction="Hello, I am Ada.")
 STRICT = Personality(
     name="Ada", role="a helper", constraints=[{"text": "No promises.", "forbid": ["promise"]}], repair=True
 )
-LIMITS = ModelLimits(connect=2, first_token=1, gap=1, total=5)
-
-
-@pytest.fixture
-async def server():
-    async with OpenAISimulator() as server:
-        yield server
-
-
-@pytest.fixture
-async def assistant(server):
-    """Makes assistants with one model on the played provider."""
-    opened = []
-
-    async def make(personality=ADA, **keys):
-        model = ModelSettings(base_url=server.url, api_key=server.api_key, name="played", limits=LIMITS)
-        models = Models({"default": model}, retries=Retries(times=0))
-        await models.open()
-        opened.append(models)
-        resources = Resources({"default": models.chain("default")}, {"ada": personality})
-        bot = Bot(AssistantSettings(use="assistant", personality="ada", **keys), resources)
-        await bot.start()
-        return bot
-
-    yield make
-    for models in opened:
-        await models.close()
-
-
-def turn(text="hello", history=(), direct=True, **user):
-    return Turn(text, User("u1", **{"name": "Ann", **user}), "c", "c/r", direct, history, reference="ev1")
-
-
-async def read(bot, turn):
-    """What the user has before them in the end."""
-    text = []
-    async for piece in bot.respond(turn):
-        match piece:
-            case Restart():
-                text.clear()
-            case Part():
-                text.append(piece.text)
-            case _:
-                text.append(piece)
-    return "".join(text)
 
 
 async def test_the_model_answers_piece_by_piece(server, assistant):
@@ -127,7 +80,7 @@ async def test_documents_are_given_to_the_model_fenced_and_named(server, assista
     (tmp_path / "guide.md").write_text("# Opening hours\n\nWe are open from nine to five.\n")
     await read(await assistant(knowledge=[str(tmp_path)]), turn("What are your opening hours?"))
     system = (await server.request(1)).body["messages"][0]["content"]
-    assert "[document Opening hours from guide.md]" in system
+    assert "[document 1: Opening hours from guide.md]" in system
     assert "| We are open from nine to five." in system
 
 
@@ -186,9 +139,9 @@ async def test_cancelling_the_turn_closes_the_stream_at_the_server(server, assis
 
 async def test_token_estimates_learn_from_what_the_provider_counted(server, assistant):
     bot = await assistant()
-    before = bot.calibration
+    before = bot.calibrations.of("default")
     await read(bot, turn("The provider knows what this costs."))
-    assert bot.calibration != before
+    assert bot.calibrations.of("default") != before
 
 
 async def test_a_long_history_never_breaks_the_budget(server, assistant):
@@ -197,3 +150,56 @@ async def test_a_long_history_never_breaks_the_budget(server, assistant):
     told = (await server.request(1)).body["messages"]
     assert told[-1]["content"] == "The newest question"
     assert sum(len(message["content"]) for message in told) / 4 < 2000
+
+
+async def test_an_answer_from_documents_names_its_source_and_is_not_said_twice(server, assistant, tmp_path):
+    (tmp_path / "guide.md").write_text("# Opening hours\n\nWe are open from nine to five.\n")
+    server.script.extend([Script("This is Ada. From nine to five [1].")])
+    bot = await assistant(knowledge=[str(tmp_path)])
+    pieces = [piece async for piece in bot.respond(turn("What are your opening hours?"))]
+    assert not any(isinstance(piece, Restart) for piece in pieces)
+    assert "".join(pieces) == "This is Ada. From nine to five [1].\n\n[1] *Opening hours* (guide.md)"
+
+
+async def test_each_call_of_a_model_is_booked_with_what_it_took(server, assistant):
+    server.script.extend([Script("I promise it."), Script("I will try.")])
+    asked = turn(history=[Remembered("user", "x")])
+    await read(await assistant(STRICT), asked)
+    assert [(used.model, used.completion_tokens) for used in asked.usage] == [("played", 3), ("played", 3)]
+    assert all(used.cost > 0 for used in asked.usage)
+    assert asked.tokens > 0
+
+
+async def test_what_a_turn_may_cost_is_known_before_and_kept_to(server, assistant):
+    bot = await assistant()
+    asked = turn("word " * 50, [Remembered("user", "word " * 500)] * 5)
+    most = bot.most(asked)
+    asked.purse = Purse()
+    await read(bot, asked)
+    assert 0 < asked.purse.spent <= most
+    assert asked.purse.spent == pytest.approx(sum(used.cost for used in asked.usage), abs=1e-6)
+
+
+async def test_a_better_answer_that_fails_leaves_the_first_one(server, assistant):
+    server.script.extend([Script("I promise it.")])
+    server.faults.extend([Fault("no done"), Fault("away")])
+    asked = turn(history=[Remembered("user", "x")])
+    assert await read(await assistant(STRICT), asked) == "I promise it."
+    assert asked.kept
+
+
+async def test_what_is_out_of_character_is_counted(server, assistant):
+    before = metrics.text().decode()
+    server.script.extend([Script("I promise it."), Script("I will try.")])
+    await read(await assistant(STRICT), turn(history=[Remembered("user", "x")]))
+    counted = 'persona_findings_total{finding="forbidden word"}'
+    assert [line for line in metrics.text().decode().splitlines() if counted in line] != [
+        line for line in before.splitlines() if counted in line
+    ]
+
+
+async def test_an_empty_answer_is_none(server, assistant):
+    server.script.extend([Script("")])
+    asked = turn()
+    assert "ev1" in await read(await assistant(), asked)
+    assert not asked.kept

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context.calibration import Calibration, dump, load
+from core.context.calibration import MOST_MODELS, Calibration, Calibrations
 from core.context.tokens import CLASSES, measure_prompt
 from tests.core.context.texts import LEARNT_FROM, MEASURED_BY
 from tests.core.context.vocabularies import NAMES, billed, tokens
@@ -99,7 +99,8 @@ def test_nothing_is_learnt_from_an_empty_prompt():
 
 
 def test_what_is_stored_is_read_back(known):
-    assert load(dump(known)) == known
+    stored = Calibrations({"served": known}, {"default": "served"}).encode()
+    assert Calibrations.decode(stored).of("default") == known
     assert known.is_settled
 
 
@@ -112,7 +113,8 @@ def test_any_reports_leave_a_calibration_that_can_be_stored(reports):
     known = Calibration()
     for text, reported in reports:
         known = known.observe(measure_prompt([text]), reported)
-    assert load(dump(known)) == known
+    stored = Calibrations({"served": known}, {"default": "served"}).encode()
+    assert Calibrations.decode(stored).of("default") == known
     assert 20 <= known.count("word " * 100) <= 600
 
 
@@ -122,12 +124,41 @@ garbage = [
     b"{",
     b"\xff",
     "[]",
-    msgspec.json.encode({"factors": [1.0]}),
-    msgspec.json.encode({"factors": [1e300] * len(CLASSES)}),
-    msgspec.json.encode({"variances": [-1.0] * len(CLASSES)}),
+    *(
+        msgspec.json.encode({"known": {"served": broken}, "answering": {"default": "served"}})
+        for broken in (
+            {"factors": [1.0]},
+            {"factors": [1e300] * len(CLASSES)},
+            {"variances": [-1.0] * len(CLASSES)},
+        )
+    ),
 ]
 
 
 @pytest.mark.parametrize("stored", garbage)
 def test_garbage_in_the_store_is_a_fresh_start(stored):
-    assert load(stored) == Calibration()
+    assert Calibrations.decode(stored).of("default") == Calibration()
+
+
+def test_two_bots_of_one_model_learn_together_and_a_fallback_counts_as_itself():
+    known = Calibrations()
+    units = measure_prompt([SYSTEM])
+    known.learn("default", "served", units, 2 * Calibration().tokens(units))
+    known.learn("small", "served", units, 2 * Calibration().tokens(units))
+    assert known.of("default") == known.of("small") != Calibration()
+    known.learn("default", "stand-in", units, Calibration().tokens(units))
+    assert known.of("default").seen == 1
+    assert known.of("small").seen == 2
+
+
+def test_of_a_model_that_is_well_known_one_report_in_ten_will_do(known):
+    assert all(Calibrations().wants("default") for _ in range(20))
+    settled = Calibrations({"served": known}, {"default": "served"})
+    assert [settled.wants("default") for _ in range(20)].count(True) == 2
+
+
+def test_a_server_that_makes_up_a_name_each_time_fills_nothing():
+    known = Calibrations()
+    for n in range(MOST_MODELS + 10):
+        known.learn("default", f"served {n}", measure_prompt([SYSTEM]), 30.0)
+    assert len(known.encode()) < 400 * (MOST_MODELS + 1)
