@@ -3,24 +3,23 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
+from core.persona.settings import Personality
 from web.feed import Feed
+from web.files import page, static
+from web.guard import HEADERS, LOOPBACK, Guard
 from web.panes import Pane, Person, Place, Room, Seen
+from web.personas import Personas
 
 __all__ = ["LOOPBACK", "Pane", "Person", "Playground", "Room"]
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PACE = 0.03
 """Seconds in which changes are gathered before they are sent."""
 BEAT = 1.0
@@ -28,19 +27,6 @@ BEAT = 1.0
 LONGEST_TEXT = 20_000
 
 _COMMAND = re.compile(r"/([\w-]{1,32})\s*(.*)", re.DOTALL)
-_HERE = Path(__file__).parent
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class _Say(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,18 +60,23 @@ class _Described(msgspec.Struct, frozen=True):
     suggestions: Sequence[str]
 
 
-_Posted = TypeVar("_Posted", _Say, _Press)
-
-
 class Playground:
     """`Playground(panes).mount(app)`. Whoever reaches it can speak as any simulated user: keep it on loopback.
 
     `hosts`: the names under which it answers, so that a foreign site that points its own name here is refused;
     None for any name."""
 
-    def __init__(self, panes: Sequence[Pane], *, hosts: Collection[str] | None = LOOPBACK) -> None:
+    def __init__(
+        self,
+        panes: Sequence[Pane],
+        *,
+        hosts: Collection[str] | None = LOOPBACK,
+        personalities: Callable[[], Mapping[str, Personality]] = dict,
+    ) -> None:
+        """`personalities`: who can be looked at on the page beside; asked anew each time, since the file may change."""
         self.panes = panes
-        self._hosts = hosts
+        self._guard = Guard(hosts)
+        self._personas = Personas(personalities, self._guard)
         self._streams: set[asyncio.Event] = set()
         self._closing = False
 
@@ -95,10 +86,11 @@ class Playground:
 
     def routes(self) -> list[web.RouteDef]:
         """The page and what it calls; `close` belongs in the application's `on_shutdown`."""
-        files = sorted(file for file in (_HERE / "static").iterdir() if file.suffix in _TYPES)
         return [
-            web.get("/playground", partial(_file, _HERE / "pages" / "playground.html", "text/html")),
-            *(web.get(f"/playground/static/{file.name}", partial(_file, file, _TYPES[file.suffix])) for file in files),
+            web.get("/", _to_playground),
+            web.get("/playground", page("playground.html")),
+            *static(),
+            *self._personas.routes(),
             web.get("/playground/events", self._events),
             web.post("/playground/say", self._say),
             web.post("/playground/press", self._press),
@@ -112,8 +104,8 @@ class Playground:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """All there is, and from then on what changes, as server-sent events."""
-        self._guard(request)
-        response = web.StreamResponse(headers=_HEADERS | {"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._guard.check(request)
+        response = web.StreamResponse(headers=HEADERS | {"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         await response.prepare(request)
         feeds = [Feed(number, pane.simulator) for number, pane in enumerate(self.panes)]
@@ -138,7 +130,7 @@ class Playground:
         return response
 
     async def _say(self, request: web.Request) -> web.Response:
-        said = await self._posted(request, _Say)
+        said = await self._guard.posted(request, _Say)
         pane = self._pane(said.pane, said.user)
         if not said.text.strip() or len(said.text) > LONGEST_TEXT:
             raise web.HTTPBadRequest(text=f"A message has 1 to {LONGEST_TEXT} characters.")
@@ -150,7 +142,7 @@ class Playground:
         return web.Response(status=204)
 
     async def _press(self, request: web.Request) -> web.Response:
-        pressed = await self._posted(request, _Press)
+        pressed = await self._guard.posted(request, _Press)
         pane = self._pane(pressed.pane, pressed.user)
         message = _find(pane.simulator.messages, pressed.room, pressed.message)
         if pressed.value not in (value for _, value in message.choices):
@@ -169,32 +161,9 @@ class Playground:
             raise web.HTTPNotFound(text="There is no such user.")
         return pane
 
-    async def _posted(self, request: web.Request, kind: type[_Posted]) -> _Posted:
-        self._guard(request)
-        # Without asking first, a foreign page can post forms and plain text, but no JSON.
-        if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="Only JSON is taken.")
-        try:
-            return msgspec.json.decode(await request.read(), type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
 
-    def _guard(self, request: web.Request) -> None:
-        """Only our own page may ask: no other site, and no other name that leads here."""
-        origin = request.headers.get("Origin")
-        try:
-            known = self._hosts is None or urlsplit(f"//{request.host}").hostname in self._hosts
-            same = origin is None or urlsplit(origin).netloc == request.host
-        except ValueError:
-            known = same = False
-        site = request.headers.get("Sec-Fetch-Site", "same-origin")
-        if not known or not same or site not in ("same-origin", "none"):
-            raise web.HTTPForbidden(text="The playground answers its own page only.")
-
-
-async def _file(file: Path, content_type: str, _: web.Request) -> web.Response:
-    text = await asyncio.to_thread(file.read_text, "utf-8")
-    return web.Response(text=text, content_type=content_type, headers=_HEADERS)
+async def _to_playground(_: web.Request) -> web.Response:
+    raise web.HTTPFound("/playground")
 
 
 async def _follow(place: Place, woken: asyncio.Event) -> None:
