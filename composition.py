@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import adapters
 import bots
@@ -17,11 +16,10 @@ from core.bot import BotSettings
 from core.cli.program import Program
 from core.errors import ConfigError
 from core.parts import Configuration, Extra, Parts
+from core.server import LOOPBACK, is_private
 
 if TYPE_CHECKING:
     from config.schema import Config
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def load(path: Path, host: str | None = None, port: int | None = None) -> "Config":
@@ -96,7 +94,7 @@ async def bench(users: int, each: int) -> None:
 async def playground(config: Configuration) -> AsyncIterator[Extra]:
     """All platforms on one page, played by the simulators; only where nobody else can reach it, unless told."""
     wanted = cast("Config", config).hub.playground
-    alone = config.hub.host in LOOPBACK and urlsplit(config.public_url).hostname in LOOPBACK
+    alone = is_private(config.hub.host, config.public_url)
     if not config.bots or not (alone if wanted == "auto" else wanted):
         yield Extra()
         return
@@ -130,8 +128,12 @@ async def playground(config: Configuration) -> AsyncIterator[Extra]:
                 stage.webhook_url = f"{url}/webhooks/playground-{name}"
 
         hosts = LOOPBACK if config.hub.host in LOOPBACK else None
-        page = Playground(_panes(slack, whatsapp, telegram, discord), hosts=hosts)
-        yield Extra(channels, page.mount, listening, {"Playground": "/playground"})
+        current = [config]
+        page = Playground(
+            _panes(slack, whatsapp, telegram, discord), hosts=hosts, personalities=lambda: current[-1].personalities
+        )
+        pages = {"Playground": "/playground", "Personalities": "/playground/personas"}
+        yield Extra(channels, page.mount, listening, lambda applied: current.__setitem__(0, applied), pages)
 
 
 def _panes(slack: Any, whatsapp: Any, telegram: Any, discord: Any) -> list[Any]:

@@ -57,10 +57,10 @@ def people(stage: Simulator, count: int) -> list[tuple[str, str]]:
 
 def simulators() -> dict[str, Simulator]:
     return {
-        "slack": SlackSimulator(mode="http"),
-        "telegram": TelegramSimulator(),
-        "whatsapp": TwilioSimulator(),
-        "discord": DiscordSimulator(),
+        "slack": SlackSimulator(mode="http", limits=False),
+        "telegram": TelegramSimulator(limits=False),
+        "whatsapp": TwilioSimulator(limits=False),
+        "discord": DiscordSimulator(limits=False),
     }
 
 

@@ -15,6 +15,7 @@ from config.schema import REFERENCES, Config, HubSettings, sections
 from core.adapter import Settings
 from core.bot import BotSettings
 from core.errors import ConfigError
+from core.limits.settings import LimitsSettings
 from core.model.settings import ModelSettings
 from core.persona.settings import Personality
 
@@ -49,6 +50,7 @@ def load(
         raise _wrong(document, faults)
     return Config(
         hub=cast(HubSettings, checked.single["hub"]),
+        limits=cast(LimitsSettings, checked.single["limits"]),
         channels=MappingProxyType(cast(dict[str, Settings], checked.named["channels"])),
         bots=MappingProxyType(cast(dict[str, BotSettings], checked.named["bots"])),
         models=MappingProxyType(cast(dict[str, ModelSettings], checked.named["models"])),

@@ -46,6 +46,7 @@ _ABOUT = {
     "channels": "Name of the channel -> its settings. The name is yours; it is part of the webhook's address.",
     "bots": "Name of the bot -> its settings. A channel names the bot that answers in it.",
     "models": "Name of the model -> its settings. Any server that speaks the OpenAI chat completions API.",
+    "limits": "How much may be said and spent. A key that is left out sets no limit.",
     "personalities": "Name of the personality -> what it is like. Three ship in `config/personalities.yaml`.",
 }
 

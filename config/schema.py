@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 
 from core.adapter import Settings
 from core.bot import BotSettings
+from core.limits.settings import LimitsSettings
 from core.model.settings import ModelSettings
 from core.persona.settings import Personality
 
@@ -34,6 +35,13 @@ class HubSettings(BaseModel):
     """The folder for what the hub keeps."""
     redis_url: SecretStr = SecretStr("")
     """The store: `redis://…` or `rediss://…`. Without it the hub runs a store of its own under `var`."""
+    durability: Literal["local", "replica"] = "local"
+    """When an event counts as taken: when the store has it | when a replica of the store has it too, for a store that
+    fails over."""
+    database_url: SecretStr = SecretStr("")
+    """The archive: `postgresql://…` or `sqlite:///…`. Without it, a file under `var`."""
+    metrics_token: SecretStr = SecretStr("")
+    """What Prometheus must send to read `/metrics`. Without it, only this machine may read them."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda level: level.lower() if isinstance(level, str) else level),
@@ -46,6 +54,8 @@ class HubSettings(BaseModel):
         "port": "PORT",
         "public_url": "PUBLIC_URL",
         "redis_url": "REDIS_URL",
+        "database_url": "DATABASE_URL",
+        "metrics_token": "METRICS_TOKEN",
         "log_level": "LOG_LEVEL",
     }
     """Key -> the environment name that is read where the key is not given."""
@@ -83,11 +93,17 @@ def sections(platforms: Mapping[str, type[Settings]], bots: Mapping[str, type[Bo
         "channels": Kinds("platform", platforms),
         "bots": Kinds("use", bots),
         "models": Named(ModelSettings),
+        "limits": LimitsSettings,
         "personalities": Named(Personality),
     }
 
 
-REFERENCES = (("channels", "bot", "bots"), ("bots", "model", "models"), ("bots", "personality", "personalities"))
+REFERENCES = (
+    ("channels", "bot", "bots"),
+    ("bots", "model", "models"),
+    ("bots", "embeddings", "models"),
+    ("bots", "personality", "personalities"),
+)
 """Section, key in its entries, section that must have an entry of that name."""
 
 
@@ -99,6 +115,7 @@ class Config:
     channels: Mapping[str, Settings] = field(default_factory=dict)
     bots: Mapping[str, BotSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
     personalities: Mapping[str, Personality] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=(), compare=False)
     """Where it was read from."""

@@ -8,8 +8,10 @@ from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from core.access.settings import AccessSettings
+from core.archive.retention import Retention
 from core.events import Accepted, Address, AnyEvent, Part, Sent
 
 Inbox = Callable[[AnyEvent], Awaitable[Accepted]]
@@ -40,10 +42,8 @@ class Capabilities:
     store is away."""
 
 
-class Settings(BaseModel):
+class Settings(AccessSettings):
     """The YAML keys that every channel has; each adapter adds its own beside itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     platform: str
     enabled: Literal["auto"] | bool = "auto"
@@ -59,6 +59,8 @@ class Settings(BaseModel):
     a new one ends the answer before it."""
     collect_for: Annotated[float, Field(gt=0, le=30, allow_inf_nan=False)] = 1.5
     """`collect`: seconds without a further message until the question is taken as whole."""
+    retention: Retention = None
+    """How long the archive keeps what was said here, as in `90 days`; `off`, or left empty: for ever."""
     answer_bots: bool = False
     """Whether other bots are answered (at most 5 a minute and conversation)."""
 

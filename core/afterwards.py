@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from core.bot import Bot, Notes, Remembered
+from core.cancel import cancelled
 from core.engine.engine import Claim, Engine
 from core.errors import StoreError
 from core.session import Session, current
@@ -39,11 +40,7 @@ class Afterwards:
 
     async def stop(self) -> None:
         """Let go of what is under way: it is done anew after a later answer."""
-        tasks = list(self._looking.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancelled(list(self._looking.values()))
 
     async def _look(
         self, bot: Bot[Any], claim: Claim, session: Session, records: Sequence[Remembered], notes: Notes

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +10,21 @@ from typing import Any
 
 import aiohttp
 import structlog
-from aiohttp import web
 
-from core import commands, server
+from core import commands, health, metrics, pseudonym, server
+from core.access.access import Access
 from core.adapter import Adapter, Settings, Wiring
+from core.archive.erased import Erased
+from core.archive.feed import Feed
+from core.archive.opening import open_archive
 from core.bot import Bot, Resources
+from core.cancel import cancelled
+from core.context.kept import KeptCalibrations
+from core.conversation import beginning
+from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
+from core.engine.hasten import hasten
+from core.engine.lease import Lease
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.engine.store import open_store
@@ -24,11 +32,17 @@ from core.engine.worker import Worker
 from core.errors import ConfigError, HubError, StoreError
 from core.hub import Hub
 from core.identity import identity
+from core.limits.limits import Limits
+from core.limits.rules import unpriced
 from core.model.models import Models
 from core.parts import Configuration, Extra, Parts
+from core.people.people import People
 from core.plan import Step, bot_digest, digests, steps
+from core.pseudonym import Pseudonyms
 from core.site import Site
+from core.slow import Runner
 from core.supervisor import Channel, Pace, Supervisor
+from core.work import sender
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +50,16 @@ log = structlog.get_logger(__name__)
 class Application:
     """One process of the hub."""
 
-    def __init__(self, config: Configuration, parts: Parts, *, prefix: str = "sb", pace: Pace = Pace()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        config: Configuration,
+        parts: Parts,
+        *,
+        prefix: str = "sb",
+        pace: Pace = Pace(),  # noqa: B008
+        archived: bool = True,
+    ) -> None:
+        """`archived`: what is said goes into the archive."""
         self.config = config
         self.parts = parts
         self.pace = pace
@@ -50,6 +73,7 @@ class Application:
         """Set when the hub is to end: by who runs it, or because a part of it broke."""
         self.broken = ""
         """What broke, without which no event can be answered."""
+        self._archived = archived
         self._extra = Extra()
         self._retiring: set[asyncio.Task[None]] = set()
         self._bots: dict[str, Bot[Any]] = {}
@@ -58,50 +82,88 @@ class Application:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The hub takes events and answers them while the body runs; then it finishes what is under way."""
-        hub_settings = self.config.hub
+        hub = self.config.hub
         async with contextlib.AsyncExitStack() as stack:
-            store = await stack.enter_async_context(
-                open_store(hub_settings.redis_url.get_secret_value() or None, hub_settings.var)
-            )
-            self.engine = Engine(store, prefix=self.prefix)
-            spool = SpooledInbox(self.engine, hub_settings.var / f"{self.prefix}.spool")
+            store = await stack.enter_async_context(open_store(hub.redis_url.get_secret_value() or None, hub.var))
+            self.engine = Engine(store, prefix=self.prefix, durability=hub.durability)
+            spool = SpooledInbox(self.engine, hub.var / f"{self.prefix}.spool")
             stack.push_async_callback(spool.close)
             signals = Signals(store, f"{self.prefix}:meanwhile")
-            self.hub = Hub(self.engine, self.supervisor.channels, spool, signals)
-            timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self._http = await stack.enter_async_context(
-                aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self.people = People(self.engine, partial(sender, self.supervisor.channels))
+            self.limits = Limits(self.engine, self.config.limits)
+            self.feed, erased = await self._archive()
+            self.hub = Hub(
+                self.engine,
+                self.supervisor.channels,
+                spool,
+                signals,
+                access=Access(self.engine),
+                limits=self.limits,
+                people=self.people,
+                erased=erased,
             )
+            self._http = await stack.enter_async_context(_client())
             self._extra = await stack.enter_async_context(self.parts.playground(self.config))
             await self._listen(stack)
             self._extra.listening(self.url)
             worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
-            self._models = Models(self.config.models)
-            await self._models.open()
+            self._learnt = KeptCalibrations(hub.var / "calibrations.json")
+            stack.callback(self._learnt.save)
+            self._models = await self._opened_models(self.config)
             stack.push_async_callback(lambda: self._models.close())
-            tasks = [
-                asyncio.create_task(worker.run(), name="worker"),
-                asyncio.create_task(spool.run(), name="spool"),
-                asyncio.create_task(signals.run(self.hub.hear), name="signals"),
-            ]
+            lives = {
+                "worker": worker.run(),
+                "spool": spool.run(),
+                "signals": signals.run(self.hub.hear),
+                "people": self.people.listen(store),
+                "calibrations": self._learnt.run(),
+            }
+            if self.feed is not None:
+                lives["archive"] = self.feed.run()
+            tasks = [asyncio.create_task(life, name=name) for name, life in lives.items()]
             for task in tasks:
                 task.add_done_callback(self._ended)
             try:
                 self._bots = await self._made_bots(self.config, self._models)
+                self._warn(self.config)
                 self.supervisor.start(map(self._channel, self._all_channels(self.config).items()))
                 yield
             finally:
                 self._draining = True
-                await worker.drain(hub_settings.drain)
+                await worker.drain(hub.drain)
                 await self.hub.afterwards.stop()
                 await self.supervisor.stop()
                 await asyncio.gather(*self._retiring, return_exceptions=True)
                 await _stop_bots(self._bots.values())
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+                await cancelled(tasks, again=5.0)
                 await self.engine.close()
+
+    async def _archive(self) -> tuple[Feed | None, Erased | None]:
+        """What carries turns into the archive, and what tells who must not come back into it."""
+        if not self._archived:
+            return None, None
+        hub = self.config.hub
+        names = Pseudonyms(pseudonym.key(hub.var))
+        erased = Erased(self.engine, names.of)
+        await erased.refresh()
+        feed = Feed(
+            self.engine,
+            lambda: open_archive(hub.database_url.get_secret_value(), hub.var, names.of),
+            name=self._worker_name(),
+            retention=lambda: {name: each.retention for name, each in self.config.channels.items()},
+            erased=erased,
+        )
+        return feed, erased
+
+    async def _opened_models(self, config: Configuration) -> Models:
+        models = Models(config.models, vectors=config.hub.var / "embeddings.sqlite3")
+        await models.open()
+        return models
+
+    def _warn(self, config: Configuration) -> None:
+        """Of what is valid and yet hardly meant."""
+        if models := unpriced(config.limits, config.models):
+            log.warning("models without a price escape every budget", models=models)
 
     async def apply(self, config: Configuration) -> dict[str, Step]:
         """Bring the channels in line with a new configuration; only those that differ are touched.
@@ -114,9 +176,8 @@ class Application:
         models = self._models
         async with contextlib.AsyncExitStack() as undo:
             if config.models != self.config.models:
-                models = Models(config.models)
+                models = await self._opened_models(config)
                 undo.push_async_callback(models.close)
-                await models.open()
             fresh = await self._made_bots(config, models, keep=set(self._bots) - changed_bots)
             undo.push_async_callback(_stop_bots, fresh.values())
             affected = [
@@ -131,6 +192,9 @@ class Application:
         old = [self._bots.pop(name) for name in changed_bots if name in self._bots]
         self._bots |= fresh
         self.config = config
+        self.limits.use(config.limits)
+        self._extra.applied(config)
+        self._warn(config)
         self.supervisor.start(
             self._channel(entry) for entry in channels.items() if entry[0] not in self.supervisor.channels
         )
@@ -169,25 +233,23 @@ class Application:
         except StoreError as error:
             stats, store = None, {"ok": False, "error": str(error)}
         is_ready = stats is not None and not self._draining and not self.broken
-        channels = {
-            channel.name: {
-                "state": str(channel.state),
-                "detail": channel.detail,
-                "restarts": channel.restarts,
-                "last_sign_of_life_s": round(channel.adapter.health.silent_for, 1) if channel.adapter else None,
-            }
-            for channel in self.supervisor.channels.values()
-        }
-        facts: dict[str, object] = {
+        feed = self.feed
+        return is_ready, {
             "ready": is_ready,
             "store": store,
+            "archive": {"ok": not feed.trouble, "error": feed.trouble, **feed.counts} if feed else {"ok": True},
             "events": stats,
             "silences": dict(self.hub.silences),
             "models": self._models.health(),
-            "channels": channels,
-            "configuration": {"ok": not self.rejected, "faults": [_place(fault) for fault in self.rejected]},
+            "channels": {each.name: health.channel(each) for each in self.supervisor.channels.values()},
+            "configuration": health.configuration(self.rejected),
         }
-        return is_ready, facts
+
+    async def _refresh(self) -> None:
+        """Bring the gauges up to date."""
+        with contextlib.suppress(StoreError):
+            dead_letters = await DeadLetters(self.engine).count()
+            health.gauge(self.supervisor.channels, await self.engine.stats(), dead_letters)
 
     def _all_channels(self, config: Configuration) -> dict[str, Settings]:
         """Also those that are not in the file; where their bot is gone, the first there is answers there."""
@@ -212,7 +274,9 @@ class Application:
             commands=commands.COMMANDS,
         )
         build = partial(self._build, settings, wiring)
-        return Channel(name, settings, self._bots[settings.bot], build, self.pace)
+        lease = partial(Lease, self.engine, holder=f"{self._worker_name()}/{name}")
+        on_running = partial(hasten, self.engine, beginning(name))
+        return Channel(name, settings, self._bots[settings.bot], build, self.pace, lease, on_running=on_running)
 
     def _build(self, settings: Settings, wiring: Wiring) -> Adapter[Any]:
         return self.parts.adapter_type(settings.platform)(settings, wiring)
@@ -222,7 +286,7 @@ class Application:
     ) -> dict[str, Bot[Any]]:
         """Started bots for all channels but those that have one. Raises ConfigError; then none is left running."""
         made: dict[str, Bot[Any]] = {}
-        resources = Resources(models.chains(), config.personalities)
+        resources = Resources(models.chains(), config.personalities, models.embedders(), self._learnt.calibrations)
         try:
             for name in sorted({settings.bot for settings in self._all_channels(config).values()} - set(keep)):
                 if name not in config.bots:
@@ -245,8 +309,11 @@ class Application:
         """Open the one port. Raises HubError where it is taken."""
         app = server.application(self.supervisor.channels, self.report)
         self._extra.mount(app)
+        token = self.config.hub.metrics_token.get_secret_value()
+        is_private = server.is_private(self.config.hub.host, self.config.public_url)
+        app.add_routes(metrics.routes(token, is_private=is_private, refresh=self._refresh))
         # Bodies are not inflated before anybody has looked at them: compressed ones are refused.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
+        runner = Runner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         host, port = self.config.hub.host, self.config.hub.port
@@ -278,7 +345,8 @@ class _Cursors:
         return await self.engine.cursors(self.channel)
 
 
-def _place(fault: str) -> str:
-    """Where a fault is: anybody may read `/health`, and what is wrong there may be a misplaced secret."""
-    found = re.match(r"\S+:\d+:\d+ [^:\s]+", fault)
-    return f"{found[0]}: see the log" if found else "see the log"
+def _client() -> aiohttp.ClientSession:
+    """The one pooled client of all adapters."""
+    timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar())

@@ -8,9 +8,12 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from core.context.calibration import Calibrations
 from core.context.summary import Summary
 from core.events import Attachment, Choice, Part, User
 from core.language.detect import choose
+from core.limits.purse import Purse
+from core.model.embeddings import Embedder
 from core.model.port import Model
 from core.persona.settings import Personality
 
@@ -30,6 +33,9 @@ class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
     """Said by another bot, not by a human."""
     choices: tuple[Choice, ...] = ()
     """What was offered under it."""
+    place: str = ""
+    """The chat it was said in, where that is one of several of the same person: it is only there that `ids` tell
+    messages apart."""
     ids: tuple[str, ...] = ()
     """The platform's ids of the messages that it was said in."""
     of: str = ""
@@ -94,6 +100,8 @@ class Turn:
     """Of the older part of the session."""
     first: int = 0
     """The number in the session of `history[0]`: which messages `summary` covers already."""
+    purse: Purse | None = None
+    """What its models may cost; None where nothing limits that."""
     usage: list[Usage] = field(default_factory=list, init=False)
     """What the models took, call by call."""
     tokens: int = field(default=0, init=False)
@@ -139,6 +147,10 @@ class Resources:
     models: Mapping[str, Model] = field(default_factory=dict)
     """Those that can be asked: a model without its key is not among them."""
     personalities: Mapping[str, Personality] = field(default_factory=dict)
+    embedders: Mapping[str, Embedder] = field(default_factory=dict)
+    """By the name of their model."""
+    calibrations: Calibrations = field(default_factory=Calibrations)
+    """How the models count tokens: all bots learn together."""
 
 
 S = TypeVar("S", bound=BotSettings)
@@ -162,6 +174,10 @@ class Bot(ABC, Generic[S]):
     def personas(self) -> Mapping[str, str]:
         """Who a user may have it be: name -> how it calls itself. The first is who it is by itself."""
         return {}
+
+    def most(self, turn: Turn) -> float:
+        """What the first call of a model for this turn may cost at most: it is set aside before the turn begins."""
+        return 0.0
 
     @abstractmethod
     def respond(self, turn: Turn) -> AsyncIterator[str | Part | Restart]:

@@ -1,13 +1,19 @@
 """The hub's own commands, the same on every platform, in the user's language."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from core.adapter import CommandSpec
-from core.bot import NO_NOTES, Bot, Restart, Turn
+from core.bot import NO_NOTES, Bot, Turn
 from core.events import Part
 from core.language.names import SPOKEN, own_name, tag_of
 from core.language.sentences import Sentence, help_text, say
+from core.limits.limits import Limits, Payer
+from core.limits.lines import usage_text
+from core.people import flow
+from core.people.flow import Here
+from core.people.people import People
 
 MOST_PINS = 20
 """Things that a session keeps in mind; a new one takes the place of the oldest."""
@@ -22,31 +28,42 @@ COMMANDS = (
     CommandSpec("remember", Sentence.DOES_REMEMBER, Sentence.A_TEXT),
     CommandSpec("persona", Sentence.DOES_PERSONA, Sentence.A_NAME),
     CommandSpec("language", Sentence.DOES_LANGUAGE, Sentence.A_NAME),
+    CommandSpec("usage", Sentence.DOES_USAGE),
+    CommandSpec("link", Sentence.DOES_LINK, Sentence.A_CODE),
+    CommandSpec("unlink", Sentence.DOES_UNLINK),
 )
 
-Said = AsyncIterator[str | Part | Restart]
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who gave a command, to whom, and whom a command may need to ask."""
+
+    turn: Turn
+    """`text` is what followed the command's name."""
+    bot: Bot[Any]
+    payer: Payer
+    limits: Limits
+    people: People
+    here: Here
 
 
-async def run(name: str, turn: Turn, bot: Bot[Any]) -> Said:
-    """Answer a command; `turn.text` is what followed its name. Only what the bot answers is remembered."""
-    if name in ("ai", "ask") and turn.text.strip():
-        async for piece in bot.respond(turn):
-            yield piece
-        return
-    turn.off_record()
-    act = _ACTS.get(name)
-    if act is None:
-        yield say(Sentence.UNKNOWN_COMMAND, turn.language, name=name)
+async def run(name: str, order: Order) -> AsyncIterator[str | Part]:
+    """Carry out a command. Nothing of it is remembered in the session but what it changes."""
+    order.turn.off_record()
+    if act := _ACTS.get(name):
+        yield await act(order)
     else:
-        yield act(turn, bot)
+        yield say(Sentence.UNKNOWN_COMMAND, order.turn.language, name=name)
 
 
-def _help(turn: Turn, bot: Bot[Any]) -> str:
+async def _help(order: Order) -> str:
+    turn = order.turn
     return help_text(COMMANDS, turn.language)
 
 
-def _stop(turn: Turn, bot: Bot[Any]) -> str:
+async def _stop(order: Order) -> str:
     """What was under way was cut short before this turn began; it is only told here."""
+    turn = order.turn
     if turn.notes.stopped:
         turn.note(stopped=False)
         return say(Sentence.STOPPED, turn.language)
@@ -56,13 +73,15 @@ def _stop(turn: Turn, bot: Bot[Any]) -> str:
     return say(Sentence.QUIET, turn.language)
 
 
-def _reset(turn: Turn, bot: Bot[Any]) -> str:
+async def _reset(order: Order) -> str:
+    turn = order.turn
     turn.forget()
     turn.notes = NO_NOTES
     return say(Sentence.FORGOTTEN, turn.language)
 
 
-def _remember(turn: Turn, bot: Bot[Any]) -> str:
+async def _remember(order: Order) -> str:
+    turn = order.turn
     text = " ".join(turn.text.split())[:LONGEST_PIN]
     if not text:
         return say(Sentence.NOTHING_TO_PIN, turn.language)
@@ -70,9 +89,10 @@ def _remember(turn: Turn, bot: Bot[Any]) -> str:
     return say(Sentence.PINNED, turn.language)
 
 
-def _persona(turn: Turn, bot: Bot[Any]) -> str:
+async def _persona(order: Order) -> str:
     """The first of the bot's personas is its own."""
-    personas = bot.personas()
+    turn = order.turn
+    personas = order.bot.personas()
     own = next(iter(personas), "")
     current = turn.notes.persona if turn.notes.persona in personas else own
     title = personas.get(current, "Switchboard")
@@ -89,7 +109,8 @@ def _persona(turn: Turn, bot: Bot[Any]) -> str:
     return say(Sentence.PERSONA_SET, turn.language, name=personas[found])
 
 
-def _language(turn: Turn, bot: Bot[Any]) -> str:
+async def _language(order: Order) -> str:
+    turn = order.turn
     wanted = turn.text.strip()
     if not wanted:
         return say(Sentence.LANGUAGE_NOW, turn.language, language=own_name(turn.language))
@@ -104,7 +125,22 @@ def _language(turn: Turn, bot: Bot[Any]) -> str:
     return say(Sentence.LANGUAGE_SET, tag, language=own_name(tag))
 
 
-_ACTS: dict[str, Callable[[Turn, Bot[Any]], str]] = {
+async def _usage(order: Order) -> str:
+    return usage_text(await order.limits.usage(order.payer), order.turn.language)
+
+
+async def _link(order: Order) -> str | Part:
+    """Also where the question that it asks was answered: `text` is the value of the button then."""
+    if flow.is_answer(order.turn.text):
+        return await flow.answer(order.here, order.people, order.turn.text)
+    return await flow.link(order.here, order.people, order.turn.text)
+
+
+async def _unlink(order: Order) -> str:
+    return await flow.unlink(order.here, order.people)
+
+
+_ACTS: dict[str, Callable[[Order], Awaitable[str | Part]]] = {
     "help": _help,
     "start": _help,
     "ai": _help,
@@ -114,4 +150,7 @@ _ACTS: dict[str, Callable[[Turn, Bot[Any]], str]] = {
     "remember": _remember,
     "persona": _persona,
     "language": _language,
+    "usage": _usage,
+    "link": _link,
+    "unlink": _unlink,
 }

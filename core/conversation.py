@@ -18,7 +18,27 @@ def key(event: Event, sharing: Sharing) -> str:
         parts.append(to.thread)
     elif sharing != "room" and not event.direct:
         parts += ["", event.user.id]
-    return "/".join(quote(part, safe=":+-@") for part in parts)
+    return "/".join(map(_quoted, parts))
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe=":+-@")
+
+
+def beginning(channel: str) -> str:
+    """What the names of all conversations of a channel begin with."""
+    return f"{_quoted(channel)}/"
+
+
+def joins(event: Event, sharing: Sharing) -> bool:
+    """Whether this is said in a direct chat as a whole, which is one conversation with the other direct chats of the
+    same person."""
+    return event.direct and not (sharing == "thread" and event.address.thread)
+
+
+def place(event: Event) -> str:
+    """The direct chat that something is said in; empty for groups."""
+    return f"{event.address.channel}/{event.address.room}" if event.direct else ""
 
 
 def account(event: Event, platform: str) -> str:

@@ -3,17 +3,20 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
-from core import commands
+from core import commands, metrics
+from core.access.access import Access
 from core.adapter import Adapter
 from core.afterwards import Afterwards
-from core.bot import NO_NOTES, Restart, Turn
-from core.conversation import key
+from core.archive.erased import Erased
+from core.bot import NO_NOTES, Turn
+from core.conversation import account, joins, key, place
 from core.delivery.answer import Answer, fitted
 from core.delivery.deliver import Delivery, Staged, part_key
 from core.delivery.gate import Gate
@@ -23,14 +26,20 @@ from core.engine.engine import Claim, Engine, Stale
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.errors import BotError, IntakeError, SendError, StoreError, Throttled, Undeliverable
-from core.events import Accepted, AnyEvent, Command, Deleted, Edited, Message, Part
+from core.events import Accepted, AnyEvent, Deleted, Edited, Message, Part, Press
 from core.language.detect import choose
 from core.language.sentences import Sentence, say
-from core.overlap import Cut, asks_to_stop, may_cut, question
+from core.limits.errors import OverBudget, Refused
+from core.limits.limits import Limits
+from core.limits.lines import refusal
+from core.limits.settings import LimitsSettings
+from core.overlap import Cut, may_cut, question
+from core.people import flow
+from core.people.people import Busy, People
 from core.policies import Case, Refusal, Silence, is_for_us, judge
-from core.session import Session, exchange, taken_back
+from core.session import Session, exchange, taken_back, total
 from core.under_way import CutShort, Meanwhile, UnderWay
-from core.work import Channel, Work, asked_again, turn_of, waiting, with_ids
+from core.work import Channel, Work, asked_again, kept, sender, turn_of, waiting, with_ids
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +48,11 @@ TURN_LIMIT = 600.0
 WAIT_LINE_LIMIT = 2.0
 """Seconds that the platform waits for our acknowledgement because of it."""
 NOT_RUNNING_DELAY = 3.0
-"""Seconds until an event of a channel that is not running is looked at again; it keeps its place in line."""
+"""Seconds until an event of a channel that is not running is looked at again, at first; it keeps its place in line."""
+ELSEWHERE_DELAY = 0.1
+"""The same where another process runs it, which is to take the event."""
+GONE_PATIENCE = 86400.0
+"""Seconds after which an event of a channel that is no more in the configuration is a dead letter."""
 BROKEN_OFF = " …"
 """Ends an answer that was cut short."""
 
@@ -57,12 +70,22 @@ class Hub:
         channels: Mapping[str, Channel],
         spool: SpooledInbox | None = None,
         signals: Signals | None = None,
+        access: Access | None = None,
+        limits: Limits | None = None,
+        people: People | None = None,
+        erased: Erased | None = None,
     ) -> None:
         """`spool`: takes the events of platforms that do not bring them again. `signals`: to the hub's other processes,
-        one of which may be giving the answer that an event ends; `hear` takes theirs."""
+        one of which may be giving the answer that an event ends; `hear` takes theirs. `access`, `limits`: who is
+        answered, and how much; without them all are. `people`: whose direct chats are one conversation. `erased`:
+        there is an archive, and this tells who must not come back into it."""
         self.engine = engine
         self.spool = spool
         self.signals = signals
+        self.access = access or Access(engine)
+        self.erased = erased
+        self.people = people or People(engine, partial(sender, channels))
+        self.limits = limits or Limits(engine, LimitsSettings())
         self.channels = channels
         self.gate = Gate()
         self.under_way = UnderWay()
@@ -79,7 +102,14 @@ class Hub:
         if channel is None:
             raise IntakeError(f"there is no channel {name} any more")
         inbox = self.engine if channel.redelivers or self.spool is None else self.spool
-        conversation = key(event, channel.settings.conversation)
+        settings = channel.settings
+        conversation = key(event, settings.conversation)
+        if joins(event, settings.conversation):
+            try:
+                conversation = await self.people.home(account(event, settings.platform), settings.bot, conversation)
+            except StoreError as error:
+                if inbox is self.engine:
+                    raise IntakeError(str(error)) from error
         is_held = channel.settings.overlap == "collect" and isinstance(event, Message)
         accepted = await inbox.accept(
             conversation,
@@ -88,6 +118,8 @@ class Hub:
             (name, event.cursor.name, event.cursor.value) if event.cursor else None,
             channel.settings.collect_for if is_held else 0,
         )
+        if accepted is not Accepted.NEW:
+            metrics.count("events_total", channel=name, outcome=str(accepted))
         if accepted is Accepted.FULL:
             await self._ask_to_wait(event, conversation, channel)
         elif accepted is Accepted.NEW and may_cut(event, channel.settings.overlap):
@@ -112,13 +144,28 @@ class Hub:
             await self.engine.fail(claim, "dead", reason=f"unreadable: {error}")
             return
         channel = self.channels.get(events[0].address.channel)
-        if channel is None or channel.adapter is None:
-            await self.engine.fail(claim, "release", delay=NOT_RUNNING_DELAY, reason="channel not running")
+        if channel is None:
+            reason = "its channel is gone"
+            await self.engine.fail(claim, "wait", delay=NOT_RUNNING_DELAY, patience=GONE_PATIENCE, reason=reason)
+            return
+        if channel.adapter is None:
+            delay = ELSEWHERE_DELAY if channel.elsewhere else NOT_RUNNING_DELAY
+            await self.engine.fail(claim, "wait", delay=delay, reason="channel not running")
             return
         with channel.turn():
-            await self._take(self._begun(claim, events, session, channel, channel.adapter))
+            if not claim.staged and await self._is_elsewhere(claim, events[0], channel):
+                return
+            await self._take(await self._begun(claim, events, session, channel, channel.adapter))
 
-    def _begun(
+    async def _is_elsewhere(self, claim: Claim, event: AnyEvent, channel: Channel) -> bool:
+        """Whether the event belongs to another conversation by now, and was handed on to it."""
+        settings = channel.settings
+        if not joins(event, settings.conversation):
+            return False
+        own = key(event, settings.conversation)
+        return await self.people.forward(claim, account(event, settings.platform), settings.bot, own)
+
+    async def _begun(
         self, claim: Claim, events: Sequence[AnyEvent], session: Session, channel: Channel, adapter: Adapter[Any]
     ) -> Work:
         """The turn as far as an earlier try had brought it, or a new one."""
@@ -131,7 +178,8 @@ class Hub:
         staged = _staged(claim.staged) if claim.staged else Staged(head.address, claim.time)
         turn_id = f"{head.address.channel}:{head.uid}"
         delivery = Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
-        return Work(claim, asked, session, channel, adapter, delivery)
+        person = await self.people.person(account(head, settings.platform))
+        return Work(claim, asked, session, channel, adapter, delivery, turn_id, time.monotonic(), person)
 
     async def _take(self, work: Work) -> None:
         staged = work.staged
@@ -149,6 +197,7 @@ class Hub:
             return
         except Undeliverable as error:
             await self.engine.fail(work.claim, "dead", reason=f"undeliverable: {error}", events=staged.events)
+            metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome="dead")
             return
         await self._commit(work)
 
@@ -164,18 +213,31 @@ class Hub:
                 return self._nothing(work, "edited")
             work = again
         session = work.session
+        if self.erased is not None and self.erased.covers(work.account, work.event.time or work.claim.time):
+            return self._nothing(work, "erased")
         verdict = judge(Case(work.event, work.channel.settings, session, work.claim.time))
         if isinstance(verdict, Silence):
             work.staged.notes = verdict.notes
             return self._nothing(work, verdict.reason)
         if isinstance(verdict, Refusal):
+            metrics.count("refusals_total", reason=verdict.reason)
             return [Part(say(verdict.line, choose(work.event.user.locale, None, "")))]
         turn = turn_of(work)
+        if denied := await self.access.check(work.event, work.channel.settings):
+            return self._refused(work, denied.reason, denied.text(turn.language))
+        command = work.command(turn) or await self._answered_link(work, turn)
+        if not command:
+            purse = await self.limits.reserve(work.payer, work.turn_id, work.channel.bot.most(turn))
+            if isinstance(purse, Refused):
+                return self._refused(work, purse.limit, refusal(purse, turn.language) if purse.is_first else None)
+            turn.purse = purse
         answer = Answer()
         try:
-            await self._hear_out(work, turn, answer)
-        except (Stale, StoreError):
+            await self._hear_out(work, turn, answer, command)
+        except (Stale, StoreError, Busy):
             raise
+        except OverBudget as error:
+            return self._refused(work, error.refused.limit, refusal(error.refused, turn.language))
         except CutShort as short:
             return await self._cut_short(work, turn, answer, short.cut)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
@@ -188,12 +250,13 @@ class Hub:
             return [Part(say(Sentence.APOLOGY, turn.language, reference=work.event.uid))]
         return await self._said(work, turn, answer.parts())
 
-    async def _hear_out(self, work: Work, turn: Turn, answer: Answer) -> None:
-        """Have the bot answer; where the platform can edit, the user reads along."""
+    async def _hear_out(self, work: Work, turn: Turn, answer: Answer, command: str) -> None:
+        """Have the bot answer, or a command; where the platform can edit, the user reads along."""
         conversation = work.claim.conversation
         with self.under_way.answering(conversation, work.question, work.channel.settings.overlap, work.is_for_us) as it:
             async with sign_of_life(work.adapter, work.event.address, self.gate), it, asyncio.timeout(TURN_LIMIT):
-                pieces = _respond(work, turn)
+                order = commands.Order(turn, work.channel.bot, work.payer, self.limits, self.people, work.here(turn))
+                pieces = commands.run(command, order) if command else work.channel.bot.respond(turn)
                 if not work.adapter.can_draft(work.staged.to):
                     async for piece in pieces:
                         answer.add(piece)
@@ -203,10 +266,25 @@ class Hub:
                         answer.add(piece)
                         live.news()
 
+    async def _answered_link(self, work: Work, turn: Turn) -> str:
+        """Whether this answers the question that `/link` asked, by its button or in words."""
+        event = work.event
+        if isinstance(event, Press):
+            value: str | None = event.value
+        elif event.direct:
+            value = await flow.typed(work.here(turn), self.people, turn.text, work.session.history)
+        else:
+            value = None
+        if value is None or not flow.is_answer(value):
+            return ""
+        turn.text = value
+        return "link"
+
     async def _said(self, work: Work, turn: Turn, parts: list[Part]) -> list[Part]:
         """Note what the session keeps of an answer, and make it fit."""
         staged = work.staged
         staged.forget = turn.forgotten
+        staged.usage, staged.language = turn.usage, turn.language
         staged.notes = turn.notes if turn.notes != (NO_NOTES if turn.forgotten else work.session.notes) else None
         if not parts:
             return self._nothing(work, "bot silent")
@@ -238,10 +316,14 @@ class Hub:
 
     def _taken_back(self, work: Work) -> list[Part]:
         """A message that was answered before is gone from the session with its answer."""
-        message_id = work.event.message_id
-        if message_id and work.session.question(message_id):
-            work.staged.remember = [taken_back(message_id)]
+        if work.event.message_id and work.session.question(work.event.message_id, place(work.event)):
+            work.staged.remember = [taken_back(work.event)]
         return self._nothing(work, "deleted")
+
+    def _refused(self, work: Work, reason: str, line: str | None) -> list[Part]:
+        """One polite line, or none where it was said before."""
+        metrics.count("refusals_total", reason=reason)
+        return [Part(line)] if line else self._nothing(work, reason)
 
     def _nothing(self, work: Work, reason: str) -> list[Part]:
         work.staged.silence = reason
@@ -251,9 +333,14 @@ class Hub:
         staged, claim = work.staged, work.claim
         if staged.reason:
             await self.engine.fail(claim, "dead", reason=staged.reason, events=staged.events)
+            metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome="dead")
             return
         remember = [with_ids(record, staged.sent) for record in staged.remember]
-        await self.engine.commit(
+        used = total(staged.usage)
+        settled = self.limits.settle(
+            work.payer, work.turn_id, cost=used.cost, tokens=used.prompt_tokens + used.completion_tokens
+        )
+        committed = self.engine.commit(
             claim,
             outcome="silent" if staged.silence else "answered",
             events=staged.events,
@@ -261,7 +348,10 @@ class Hub:
             forget=staged.forget,
             notes=_encode(staged.notes) if staged.notes else b"",
             replies=[_encode(sent) for sent in staged.sent],
+            archive=_encode(kept(work, remember)) if remember and self.erased is not None else b"",
         )
+        await asyncio.gather(committed, settled)
+        _count(work)
         if staged.silence:
             self.silences[staged.silence] += 1
         elif remember:
@@ -286,12 +376,15 @@ class Hub:
             await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
 
 
-def _respond(work: Work, turn: Turn) -> AsyncIterator[str | Part | Restart]:
-    """The bot's answer, or a command's."""
-    event, bot = work.event, work.channel.bot
-    if isinstance(event, Command):
-        return commands.run(event.name, turn, bot)
-    is_followed = not event.direct and work.channel.settings.answer != "mentions"
-    if asks_to_stop(event) and (turn.notes.stopped or is_followed):
-        return commands.run("stop", turn, bot)
-    return bot.respond(turn)
+def _count(work: Work) -> None:
+    """For the metrics: how the turn ended, how long it took, and what its models took."""
+    staged = work.staged
+    outcome = "silent" if staged.silence else "answered"
+    metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome=outcome)
+    metrics.observe("turn_seconds", time.monotonic() - work.began)
+    if staged.silence:
+        metrics.count("silences_total", reason=staged.silence)
+    for used in staged.usage:
+        metrics.count("model_tokens_total", used.prompt_tokens, model=used.model, kind="prompt")
+        metrics.count("model_tokens_total", used.completion_tokens, model=used.model, kind="completion")
+        metrics.count("model_cost_total", used.cost, model=used.model)

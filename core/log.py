@@ -9,7 +9,11 @@ from urllib.parse import quote
 
 import structlog
 
+from core.pseudonym import Pseudonyms
+
 HIDDEN = "…"
+PSEUDONYMS = Pseudonyms()
+"""Stands in for people in every line; told the hub's own key once that is known."""
 OURS = ("core", "adapters", "bots", "config", "simulators", "web")
 
 
@@ -55,10 +59,10 @@ def setup(level: str = "INFO", *, json: bool | None = None) -> Redact:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [structlog.processors.format_exc_info, PSEUDONYMS, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if json
         # Tracebacks without local variables: those hold what people said.
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [PSEUDONYMS, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

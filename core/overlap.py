@@ -47,7 +47,7 @@ def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[
     together = [asked]
     if overlap == "collect" and not asked.attachments:
         for event in later:
-            if not isinstance(event, Message) or event.user.id != head.user.id or not is_for_us(event):
+            if not isinstance(event, Message) or not _is_more(event, head) or not is_for_us(event):
                 break
             said, is_withdrawn = _as_edited(event, later)
             together.append(msgspec.structs.replace(said, text="") if is_withdrawn else said)
@@ -77,6 +77,16 @@ def cuts(new: AnyEvent, ids: Sequence[str], overlap: Overlap) -> Cut | None:
     if asks_to_stop(new):
         return "stopped"
     return "interrupted" if overlap == "interrupt" and isinstance(new, Message) else None
+
+
+def _is_more(said: Message, head: Message) -> bool:
+    """The same user goes on in the same place."""
+    return (said.user.id, said.address.channel, said.address.room, said.address.thread) == (
+        head.user.id,
+        head.address.channel,
+        head.address.room,
+        head.address.thread,
+    )
 
 
 def _as_edited(said: Message, later: Sequence[AnyEvent]) -> tuple[Message, bool]:

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from core.adapter import Adapter, Settings
 from core.bot import Bot, BotSettings
+from core.engine.engine import Durability
+from core.limits.settings import LimitsSettings
 from core.model.settings import ModelSettings
 from core.persona.settings import Personality
 
@@ -26,6 +28,12 @@ class HubSettings(Protocol):
     def var(self) -> Path: ...
     @property
     def redis_url(self) -> SecretStr: ...
+    @property
+    def durability(self) -> Durability: ...
+    @property
+    def database_url(self) -> SecretStr: ...
+    @property
+    def metrics_token(self) -> SecretStr: ...
     @property
     def log_level(self) -> str: ...
     @property
@@ -44,6 +52,8 @@ class Configuration(Protocol):
     @property
     def models(self) -> Mapping[str, ModelSettings]: ...
     @property
+    def limits(self) -> LimitsSettings: ...
+    @property
     def personalities(self) -> Mapping[str, Personality]: ...
     @property
     def public_url(self) -> str: ...
@@ -61,6 +71,8 @@ class Extra:
     """Adds the pages to the web application."""
     listening: Callable[[str], None] = lambda _: None
     """Told the hub's address once it listens."""
+    applied: Callable[["Configuration"], None] = lambda _: None
+    """Told of each configuration that is taken over."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Title -> path of what a person may want to open."""
 

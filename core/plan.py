@@ -18,7 +18,9 @@ Step = Literal["start", "stop", "restart", "keep"]
 def digests(config: "Configuration") -> dict[str, str]:
     """Channel -> digest, of the channels that are on; no secret can be read from it."""
     return {
-        name: _digest(config.public_url, settings.model_dump(exclude={"enabled"}), bot_digest(config, settings.bot))
+        name: _digest(
+            config.public_url, settings.model_dump(exclude={"enabled", "retention"}), bot_digest(config, settings.bot)
+        )
         for name, settings in config.channels.items()
         if why_off(settings) is None
     }
@@ -30,7 +32,7 @@ def bot_digest(config: "Configuration", name: str) -> str:
     keys = type(bot).model_fields if bot else ()
     return _digest(
         bot.model_dump() if bot else None,
-        _section(config.models) if "model" in keys else None,
+        _section(config.models) if {"model", "embeddings"} & set(keys) else None,
         _section(config.personalities) if "personality" in keys else None,
     )
 

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
 from core.errors import IntakeError
+from core.refusals import Refusals
 from core.supervisor import Channel, State
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request; no platform sends more in a webhook."""
 READ_LIMIT = 10.0
 """Seconds a request's body may take to arrive, so that slow senders hold no connection for long."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Report = Callable[[], Awaitable[tuple[bool, dict[str, object]]]]
 """Whether the hub can take work, and the facts part by part."""
@@ -27,6 +31,7 @@ _HEADERS = {
 def application(channels: Mapping[str, Channel], report: Report) -> web.Application:
     """The web application; `channels` is looked at anew for each request, so that channels come and go."""
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_guard])
+    refusals = Refusals()
 
     async def webhook(request: web.Request) -> web.StreamResponse:
         channel = channels.get(request.match_info["channel"])
@@ -37,8 +42,11 @@ def application(channels: Mapping[str, Channel], report: Report) -> web.Applicat
         path = request.match_info["path"]
         for route in channel.routes:
             if route.path == path and route.method == request.method:
-                await _read(request)
-                return await route.handler(request)
+                with refusals.watching(request.match_info["channel"], request.remote) as answered:
+                    await _read(request)
+                    response = await route.handler(request)
+                    answered(response)
+                return response
         raise web.HTTPNotFound(text="no such path\n")
 
     async def live(_: web.Request) -> web.Response:
@@ -88,3 +96,8 @@ async def _guard(
     if not response.prepared:
         response.headers.update(_HEADERS)
     return response
+
+
+def is_private(host: str, public_url: str) -> bool:
+    """Whether nobody but this machine can reach a hub that listens on `host`."""
+    return host in LOOPBACK and urlsplit(public_url).hostname in LOOPBACK

@@ -7,6 +7,7 @@ import msgspec
 
 from core.bot import NO_NOTES, Notes, Remembered, Turn, Usage
 from core.context.summary import Summary
+from core.conversation import place
 from core.engine.engine import Claim
 from core.events import AnyEvent, Part, Press
 
@@ -40,20 +41,22 @@ class Session:
             claim.session,
         )
 
-    def before(self, message_id: str) -> "Session":
-        """As it was when that message was said."""
+    def before(self, message_id: str, place: str) -> "Session":
+        """As it was when that message was said there."""
         for at, said in enumerate(self.history):
-            if said.role == "user" and message_id in said.ids:
+            if said.role == "user" and said.place == place and message_id in said.ids:
                 return replace(self, history=self.history[:at])
         return self
 
-    def question(self, message_id: str) -> Remembered | None:
-        """What was said in that message of a user."""
-        return next((said for said in self.history if said.role == "user" and message_id in said.ids), None)
+    def question(self, message_id: str, place: str) -> Remembered | None:
+        """What a user said in that message there."""
+        said_there = (said for said in self.history if said.role == "user" and said.place == place)
+        return next((said for said in said_there if message_id in said.ids), None)
 
-    def answer_to(self, message_id: str) -> Remembered | None:
+    def answer_to(self, message_id: str, place: str) -> Remembered | None:
         """What was answered to that message."""
-        return next((said for said in self.history if said.role == "assistant" and said.of == message_id), None)
+        said_there = (said for said in self.history if said.role == "assistant" and said.place == place)
+        return next((said for said in said_there if said.of == message_id), None)
 
 
 NEW = Session()
@@ -62,18 +65,21 @@ NEW = Session()
 def current(records: Sequence[Remembered]) -> list[Remembered]:
     """Messages as they stand: sessions are only appended to, so one that was said anew stands in its first place, and
     one that was taken back (its text is empty) is gone with its answer."""
-    places: dict[tuple[str, str], int] = {}
+    found: dict[tuple[str, str, str], int] = {}
     kept: list[Remembered] = []
     for record in records:
         name = record.of if record.role == "assistant" else "".join(record.ids[:1])
-        at = places.setdefault((record.role, name), len(kept)) if name else len(kept)
+        at = found.setdefault((record.role, record.place, name), len(kept)) if name else len(kept)
         if at == len(kept):
             kept.append(record)
         else:
             kept[at] = record
-    gone = {id_ for said in kept if said.role == "user" and not said.text for id_ in said.ids}
-    gone |= {id_ for said in kept if said.role == "user" and gone & {*said.ids} for id_ in said.ids}
-    return [said for said in kept if not gone & {*said.ids, said.of}] if gone else kept
+    gone = {(said.place, id_) for said in kept if said.role == "user" and not said.text for id_ in said.ids}
+    if not gone:
+        return kept
+    asked = [said for said in kept if said.role == "user" and gone & {(said.place, id_) for id_ in said.ids}]
+    gone |= {(said.place, id_) for said in asked for id_ in said.ids}
+    return [said for said in kept if not gone & {(said.place, id_) for id_ in (*said.ids, said.of)}]
 
 
 def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Part], now: float) -> list[Remembered]:
@@ -86,6 +92,7 @@ def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Pa
         turn.account,
         now,
         by_bot=event.user.is_bot,
+        place=place(event),
         ids=tuple(ids),
         tokens=turn.tokens,
     )
@@ -95,6 +102,7 @@ def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Pa
         "assistant",
         "\n\n".join(part.text for part in parts),
         time=now,
+        place=place(event),
         choices=tuple(choice for part in parts for choice in part.choices),
         of=ids[0] if ids else "",
         tokens=sum(used.completion_tokens for used in turn.usage),
@@ -103,9 +111,9 @@ def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Pa
     return [question, answer]
 
 
-def taken_back(message_id: str) -> Remembered:
+def taken_back(event: AnyEvent) -> Remembered:
     """What is appended when a user takes a message back."""
-    return Remembered("user", "", ids=(message_id,))
+    return Remembered("user", "", place=place(event), ids=(event.message_id,))
 
 
 def total(usage: Sequence[Usage]) -> Usage:

@@ -1,6 +1,6 @@
 """One turn on its way: what it is about, who answers it where, and what the bot is told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -8,14 +8,19 @@ from typing import Any, Protocol
 import msgspec
 
 from core.adapter import Adapter, Settings
+from core.archive.record import Kept, Said
 from core.bot import Bot, Remembered, Turn
-from core.conversation import account
+from core.conversation import account, joins, key, place
 from core.delivery.deliver import Delivery, Staged
 from core.engine.engine import Claim
 from core.events import AnyEvent, Command, Edited, Message, Press, Sent
-from core.overlap import Question
+from core.limits.limits import Payer
+from core.overlap import Question, asks_to_stop
+from core.people.flow import Here
+from core.people.people import Sender
+from core.people.person import Chat
 from core.policies import Case, is_for_us
-from core.session import Session
+from core.session import Session, total
 
 _event = msgspec.json.Decoder(AnyEvent).decode
 
@@ -27,6 +32,8 @@ class Channel(Protocol):
     bot: Bot[Any]
     adapter: Adapter[Any] | None
     """None while the channel is not running."""
+    elsewhere: bool
+    """Another process runs it."""
     redelivers: bool
     """Its platform brings again what was not acknowledged."""
 
@@ -45,6 +52,12 @@ class Work:
     channel: Channel
     adapter: Adapter[Any]
     delivery: Delivery
+    turn_id: str
+    """The same on every try."""
+    began: float
+    """When this try began, by the monotonic clock."""
+    person: str = ""
+    """Who the account belongs to; empty where it stands on its own."""
 
     @property
     def event(self) -> AnyEvent:
@@ -54,9 +67,54 @@ class Work:
     def staged(self) -> Staged:
         return self.delivery.staged
 
+    @property
+    def payer(self) -> Payer:
+        """On whose account it goes."""
+        to = self.event.address
+        return Payer(self.person or self.account, to.channel, to.room)
+
+    @property
+    def account(self) -> str:
+        return account(self.event, self.channel.settings.platform)
+
+    def here(self, turn: Turn) -> Here:
+        """The facts that the talk about joined accounts needs."""
+        event, settings = self.event, self.channel.settings
+        return Here(
+            self.account,
+            turn.user.name,
+            settings.bot,
+            key(event, settings.conversation),
+            joins(event, settings.conversation),
+            turn.language,
+            self.claim,
+            self.turn_id,
+        )
+
+    def command(self, turn: Turn) -> str:
+        """The hub's own command that this is; empty where the bot is asked."""
+        event = self.event
+        if isinstance(event, Command):
+            return "" if event.name in ("ai", "ask") and turn.text.strip() else event.name
+        is_followed = not event.direct and self.channel.settings.answer != "mentions"
+        return "stop" if asks_to_stop(event) and (turn.notes.stopped or is_followed) else ""
+
     def is_for_us(self, event: AnyEvent) -> bool:
         """Whether an event of this conversation is one that is answered."""
         return is_for_us(Case(event, self.channel.settings, self.session, self.claim.time))
+
+
+def sender(channels: Mapping[str, Channel], envelope: bytes) -> Sender | None:
+    """The direct chat that an event came from; None where it came from no such chat."""
+    try:
+        event = _event(envelope)
+    except msgspec.DecodeError:
+        return None
+    channel = channels.get(event.address.channel)
+    if channel is None or not joins(event, channel.settings.conversation):
+        return None
+    settings = channel.settings
+    return Sender(Chat(account(event, settings.platform), settings.bot), key(event, settings.conversation))
 
 
 def waiting(envelopes: Sequence[bytes]) -> list[AnyEvent]:
@@ -72,7 +130,8 @@ def waiting(envelopes: Sequence[bytes]) -> list[AnyEvent]:
 
 def asked_again(work: Work, edited: Edited) -> Work | None:
     """An edited question as a new one whose answer is edited; None where that cannot be, or nothing has changed."""
-    before, answer = work.session.question(edited.message_id), work.session.answer_to(edited.message_id)
+    at = (edited.message_id, place(edited))
+    before, answer = work.session.question(*at), work.session.answer_to(*at)
     is_same = before is None or before.text == edited.text or before.ids != (edited.message_id,)
     if is_same or not (answer and answer.ids and work.adapter.capabilities.can_edit):
         return None
@@ -89,7 +148,7 @@ def asked_again(work: Work, edited: Edited) -> Work | None:
         mentioned=True,
     )
     asked = Question(said, (edited.message_id,), work.question.events)
-    return replace(work, question=asked, session=work.session.before(edited.message_id))
+    return replace(work, question=asked, session=work.session.before(*at))
 
 
 def turn_of(work: Work) -> Turn:
@@ -110,7 +169,7 @@ def turn_of(work: Work) -> Turn:
         session.history,
         attachments,
         reference=event.uid,
-        account=account(event, work.channel.settings.platform),
+        account=work.account,
         message_id=event.message_id,
         notes=session.notes,
         summary=session.summary,
@@ -129,6 +188,29 @@ def _chosen(text: str, session: Session) -> str | None:
         offered[int(number) - 1].value
         if number.isascii() and number.isdigit() and 0 < int(number) <= len(offered)
         else None
+    )
+
+
+def kept(work: Work, said: Sequence[Remembered]) -> Kept:
+    """What the archive is to keep of an answered turn."""
+    used, staged, claim = total(work.staged.usage), work.staged, work.claim
+    return Kept(
+        conversation=claim.conversation,
+        session=claim.session or claim.token,
+        channel=work.event.address.channel,
+        bot=work.channel.settings.bot,
+        account=work.account,
+        time=claim.time,
+        messages=tuple(
+            Said(one.role, one.text, one.author, one.name, one.time, one.tokens, one.model, one.ids) for one in said
+        ),
+        person=work.person,
+        name=work.event.user.name,
+        direct=work.event.direct,
+        language=staged.language,
+        prompt_tokens=used.prompt_tokens,
+        completion_tokens=used.completion_tokens,
+        cost=used.cost,
     )
 
 

@@ -13,12 +13,13 @@ import typer
 
 from core import log
 from core.application import Application
-from core.cli import dead
+from core.cli import access, dead, people
 from core.cli.program import Program
 from core.cli.running import Running
 from core.cli.serve import serve
 from core.errors import ConfigError, HubError
 from core.parts import Configuration
+from core.people.people import People
 
 CONFIG = Path("config/hub.yaml")
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML file to read.")]
@@ -112,6 +113,10 @@ def command_line(program: Program) -> typer.Typer:
         _run(program.bench(users, each))
 
     app.add_typer(dead.commands(lambda path: program.load(path, None, None), CONFIG), name="dead")
+    people.add(
+        app, lambda path: program.load(path, None, None), CONFIG, links=lambda engine: People(engine, lambda _: None)
+    )
+    app.add_typer(access.commands(lambda path: program.load(path, None, None), CONFIG), name="access")
     return app
 
 
@@ -123,7 +128,7 @@ async def _chat(program: Program, config: Configuration, bot: str | None) -> Non
     """Talk until the input ends and all of it is answered; in a corner of the store of its own."""
     log.setup("WARNING").learn(config.secrets())
     prefix = f"chat-{os.getpid()}"
-    application = Application(program.chat(config, bot), program.parts, prefix=prefix)
+    application = Application(program.chat(config, bot), program.parts, prefix=prefix, archived=False)
     async with application.running():
         await application.supervisor.settled(10)
         (console,) = application.supervisor.channels.values()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core import log as logging
+from core import pseudonym
 from core.application import Application
 from core.cli.program import Program
 from core.cli.running import Presence
@@ -43,6 +44,7 @@ async def serve(program: Program, read: Callable[[], Configuration]) -> None:
     config = read()
     redact = logging.setup(config.hub.log_level.upper())
     redact.learn(config.secrets())
+    logging.PSEUDONYMS.learn(pseudonym.key(config.hub.var))
     edits, look = program.watch(read, config)
     application = Application(config, program.parts)
     _signals(application.over, look)

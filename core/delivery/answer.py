@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
 from core.adapter import Adapter
 from core.bot import Restart
 from core.delivery.split import split
-from core.events import Part
+from core.events import Choice, Part
+from core.visible import visible
 
 
 class Answer:
@@ -25,7 +24,8 @@ class Answer:
                 self._text.append(_encodable(piece))
             case Part():
                 self._end_text()
-                self._parts.append(msgspec.structs.replace(piece, text=_encodable(piece.text)))
+                choices = tuple(Choice(visible(_encodable(choice.label)), choice.value) for choice in piece.choices)
+                self._parts.append(Part(_encodable(piece.text), choices))
             case Restart():
                 self._text.clear()
             case _:
@@ -35,7 +35,7 @@ class Answer:
         """All there is; parts with nothing to see are left out."""
         self._text = ["".join(self._text)] if self._text else []
         said = [*self._parts, *map(Part, self._text)]
-        return [part for part in said if part.text.strip() or part.choices]
+        return [part for part in said if visible(part.text).strip() or part.choices]
 
     def _end_text(self) -> None:
         if self._text:

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import hashlib
+import time
 from base64 import b32encode
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from core import metrics
 from core.adapter import Adapter
-from core.bot import Notes, Remembered
+from core.bot import Notes, Remembered, Usage
 from core.delivery.gate import Gate
 from core.errors import Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part, Sent
@@ -37,6 +39,10 @@ class Staged(msgspec.Struct, omit_defaults=True):
     """What the session keeps of this turn."""
     notes: Notes | None = None
     """What it keeps beside its messages, where that has changed."""
+    language: str = ""
+    """The tag of the language that was talked in."""
+    usage: list[Usage] = []
+    """What the models took for it."""
     forget: bool = False
     silence: str = ""
     """Why nothing is said, where that is so."""
@@ -60,6 +66,7 @@ class Delivery:
         self._gate = gate
         self._store = save
         self._turn_id = turn_id
+        self._began = time.monotonic()
         self._in_doubt = resumed
         self._saved = False
         self._shown: list[Part | None] = [None] * len(staged.sent)
@@ -90,6 +97,8 @@ class Delivery:
                 if not self._saved:
                     await self.save()
                 self.staged.sent.append(await self._send(number, part))
+                if number == 0:
+                    metrics.observe("first_word_seconds", time.monotonic() - self._began)
                 self._shown.append(part)
                 self._saved = False
             elif self._shown[number] != part:

@@ -8,15 +8,22 @@ from pydantic import SecretStr
 
 from core.adapter import Settings
 from core.bot import BotSettings
+from core.limits.settings import LimitsSettings
 from core.model.settings import ModelSettings
 from core.parts import Extra, Parts
 from tests.fakes import FakeAdapter, FakeBot
+
+
+NONE = SecretStr("")
 
 
 @dataclass(frozen=True)
 class HubSettings:
     var: Path
     redis_url: SecretStr
+    durability: str = "local"
+    database_url: SecretStr = NONE
+    metrics_token: SecretStr = NONE
     host: str = "127.0.0.1"
     port: int = 0
     log_level: str = "info"
@@ -30,6 +37,7 @@ class Configuration:
     bots: dict[str, BotSettings]
     models: dict[str, ModelSettings] = field(default_factory=dict)
     personalities: dict = field(default_factory=dict)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
     public_url: str = ""
 
     def secrets(self):

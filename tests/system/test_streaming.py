@@ -5,46 +5,14 @@ import time
 
 import pytest
 
-from simulators.discord import DiscordSimulator
-from simulators.openai import OpenAISimulator, Script
-from simulators.slack import SlackSimulator
-from simulators.telegram import TelegramSimulator
-from simulators.twilio import TwilioSimulator
+from simulators.openai import Script
 
 STORY = "Once upon a time there was a hub that answered everybody where they were."
-PERSONALITY = {"name": "Ada", "role": "a helper", "tone": "casual"}
 
 
-@pytest.fixture
-async def model():
-    async with OpenAISimulator() as model:
-        model.manner.pace = 0.12
-        yield model
-
-
-@pytest.fixture
-async def stages():
-    async with (
-        SlackSimulator() as slack,
-        DiscordSimulator() as discord,
-        TelegramSimulator() as telegram,
-        TwilioSimulator() as twilio,
-    ):
-        yield {"slack": slack, "discord": discord, "telegram": telegram, "whatsapp": twilio}
-
-
-@pytest.fixture
-async def hub(hub_process, stages, model):
-    channels = {name: {"enabled": True, **stage.settings()} for name, stage in stages.items()}
-    bot = {"use": "assistant", "model": "default", "personality": "ada"}
-    hub = hub_process(channels, bot=bot)
-    hub.document["models"] = {"default": {"base_url": model.url, "api_key": model.api_key, "name": "played"}}
-    hub.document["personalities"] = {"ada": PERSONALITY}
-    stages["whatsapp"].webhook_url = f"{hub.url}/webhooks/whatsapp"
-    await hub.start()
-    for name in stages:
-        await hub.until(name, "running")
-    return hub
+@pytest.fixture(autouse=True)
+def pace(model):
+    model.manner.pace = 0.12
 
 
 @pytest.mark.parametrize("platform", ["slack", "telegram", "discord"])
