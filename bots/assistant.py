@@ -177,6 +177,7 @@ class Bot(port.Bot[AssistantSettings]):
                 yield piece
         except ModelError as error:
             await log.awarning("no model answered", reference=turn.reference, error=str(error))
+            turn.problem = f"no model answered: {error}"
             yield port.Restart()
             yield say(Sentence.NO_MODEL, language, reference=turn.reference)
             turn.off_record()

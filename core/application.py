@@ -46,6 +46,9 @@ from core.work import sender
 
 log = structlog.get_logger(__name__)
 
+ARCHIVE_DELAY = 3.0
+"""Seconds after the start until the archive is opened: its library takes a second of CPU, which channels need first."""
+
 
 class Application:
     """One process of the hub."""
@@ -152,6 +155,7 @@ class Application:
             name=self._worker_name(),
             retention=lambda: {name: each.retention for name, each in self.config.channels.items()},
             erased=erased,
+            delay=ARCHIVE_DELAY,
         )
         return feed, erased
 

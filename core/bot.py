@@ -104,6 +104,8 @@ class Turn:
     """What its models may cost; None where nothing limits that."""
     usage: list[Usage] = field(default_factory=list, init=False)
     """What the models took, call by call."""
+    problem: str = field(default="", init=False)
+    """What an admin who was told the reference is to find: why the answer is none, or not the model's."""
     tokens: int = field(default=0, init=False)
     """What the question counts for the model, where the bot knows it."""
     forgotten: bool = field(default=False, init=False)

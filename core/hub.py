@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -196,7 +196,10 @@ class Hub:
             await self.engine.fail(work.claim, "release", delay=error.retry_after)
             return
         except Undeliverable as error:
-            await self.engine.fail(work.claim, "dead", reason=f"undeliverable: {error}", events=staged.events)
+            reason = f"undeliverable: {error}"
+            await self.engine.fail(
+                work.claim, "dead", reason=reason, events=staged.events, trace=work.trace("dead", reason)
+            )
             metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome="dead")
             return
         await self._commit(work)
@@ -284,7 +287,7 @@ class Hub:
         """Note what the session keeps of an answer, and make it fit."""
         staged = work.staged
         staged.forget = turn.forgotten
-        staged.usage, staged.language = turn.usage, turn.language
+        staged.usage, staged.language, staged.problem = turn.usage, turn.language, turn.problem
         staged.notes = turn.notes if turn.notes != (NO_NOTES if turn.forgotten else work.session.notes) else None
         if not parts:
             return self._nothing(work, "bot silent")
@@ -332,7 +335,8 @@ class Hub:
     async def _commit(self, work: Work) -> None:
         staged, claim = work.staged, work.claim
         if staged.reason:
-            await self.engine.fail(claim, "dead", reason=staged.reason, events=staged.events)
+            traced = work.trace("dead", staged.reason)
+            await self.engine.fail(claim, "dead", reason=staged.reason, events=staged.events, trace=traced)
             metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome="dead")
             return
         remember = [with_ids(record, staged.sent) for record in staged.remember]
@@ -340,14 +344,16 @@ class Hub:
         settled = self.limits.settle(
             work.payer, work.turn_id, cost=used.cost, tokens=used.prompt_tokens + used.completion_tokens
         )
+        outcome: Literal["silent", "answered"] = "silent" if staged.silence else "answered"
         committed = self.engine.commit(
             claim,
-            outcome="silent" if staged.silence else "answered",
+            outcome=outcome,
             events=staged.events,
             append=[_encode(record) for record in remember],
             forget=staged.forget,
             notes=_encode(staged.notes) if staged.notes else b"",
             replies=[_encode(sent) for sent in staged.sent],
+            trace=work.trace(outcome, staged.silence or staged.problem),
             archive=_encode(kept(work, remember)) if remember and self.erased is not None else b"",
         )
         await asyncio.gather(committed, settled)

@@ -12,7 +12,7 @@ from core.archive.record import Kept, Said
 from core.bot import Bot, Remembered, Turn
 from core.conversation import account, joins, key, place
 from core.delivery.deliver import Delivery, Staged
-from core.engine.engine import Claim
+from core.engine.engine import Claim, Trace
 from core.events import AnyEvent, Command, Edited, Message, Press, Sent
 from core.limits.limits import Payer
 from core.overlap import Question, asks_to_stop
@@ -23,6 +23,18 @@ from core.policies import Case, is_for_us
 from core.session import Session, total
 
 _event = msgspec.json.Decoder(AnyEvent).decode
+
+
+class Traced(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What `trace` shows of an event."""
+
+    outcome: str
+    """answered | silent | dead"""
+    reason: str
+    time: float
+    """When its last try began, Unix seconds."""
+    conversation: str
+    tries: int = 1
 
 
 class Channel(Protocol):
@@ -76,6 +88,11 @@ class Work:
     @property
     def account(self) -> str:
         return account(self.event, self.channel.settings.platform)
+
+    def trace(self, outcome: str, reason: str) -> Trace:
+        """How the event ended, for `trace`."""
+        record = Traced(outcome, reason, self.claim.time, self.claim.conversation, self.claim.tries)
+        return Trace(self.turn_id, msgspec.json.encode(record))
 
     def here(self, turn: Turn) -> Here:
         """The facts that the talk about joined accounts needs."""

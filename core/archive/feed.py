@@ -52,9 +52,11 @@ class Feed:
         poll: float = POLL,
         take_over: float = TAKE_OVER,
         pauses: tuple[float, float] = PAUSES,
+        delay: float = 0,
     ) -> None:
         """`archive`: opens it. `name`: as a worker's. `retention`: how long each channel keeps turns. `erased`: is kept
-        up to date on the way."""
+        up to date on the way. `delay`: seconds for which what else starts goes first."""
+        self._delay = delay
         self._engine = engine
         self._open = archive
         self._name = name
@@ -73,6 +75,7 @@ class Feed:
 
     async def run(self) -> None:
         """Until cancelled."""
+        await asyncio.sleep(self._delay)
         pause = self._pauses[0]
         while True:
             before = self.counts.total()

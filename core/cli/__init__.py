@@ -13,7 +13,7 @@ import typer
 
 from core import log
 from core.application import Application
-from core.cli import access, dead, people
+from core.cli import access, dead, people, trace
 from core.cli.program import Program
 from core.cli.running import Running
 from core.cli.serve import serve
@@ -113,6 +113,7 @@ def command_line(program: Program) -> typer.Typer:
         _run(program.bench(users, each))
 
     app.add_typer(dead.commands(lambda path: program.load(path, None, None), CONFIG), name="dead")
+    trace.add(app, lambda path: program.load(path, None, None), CONFIG)
     people.add(
         app, lambda path: program.load(path, None, None), CONFIG, links=lambda engine: People(engine, lambda _: None)
     )

@@ -44,6 +44,8 @@ class Staged(msgspec.Struct, omit_defaults=True):
     usage: list[Usage] = []
     """What the models took for it."""
     forget: bool = False
+    problem: str = ""
+    """What an admin may want to know of it."""
     silence: str = ""
     """Why nothing is said, where that is so."""
     reason: str = ""

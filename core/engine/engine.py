@@ -21,6 +21,18 @@ AFTER_A_SEND = 30.0
 the minute for which the store knows a repeated end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an event ended, kept in place of the mark that its id was seen."""
+
+    uid: str
+    """As given to `accept`."""
+    record: bytes
+
+
+NO_TRACE = Trace("", b"")
+
+
 class Stale(HubError):
     """Somebody else owns the conversation now, or the turn is over: stop without sending."""
 
@@ -217,16 +229,20 @@ class Engine:
         notes: bytes = b"",
         replies: Sequence[bytes] = (),
         archive: bytes = b"",
+        trace: Trace = NO_TRACE,
         limit: float = AFTER_A_SEND,
     ) -> None:
         """End the turn of so many `events`; `forget` empties the session before `append` and `notes`. Harmless again.
 
-        `archive`: what the archive is to keep of it. Raises Stale, or StoreError after `limit` seconds."""
+        `archive`: what the archive is to keep of it. `trace`: how the first event ended.
+        Raises Stale, or StoreError after `limit` seconds."""
         at, conversation = self.shards[claim.shard], claim.conversation
         keys = [at.run, at.rdy, at.cnt]
         keys += [name + conversation for name in (at.st, at.done, at.mb, at.sess, at.out, at.note)]
-        head = (conversation, claim.token, outcome, events, int(forget), self._window, self._session_ms, notes, archive)
-        result = await self._batch.insist("commit", [*keys, at.arc], (*head, len(append), *append, *replies), limit)
+        keys += [at.arc, at.dd + trace.uid]
+        args: list[str | bytes | int] = [conversation, claim.token, outcome, events, int(forget)]
+        args += [self._window, self._session_ms, notes, archive, trace.record, len(append), *append, *replies]
+        result = await self._batch.insist("commit", keys, args, limit)
         self._handed_on(claim, result)
 
     async def fail(
@@ -238,6 +254,7 @@ class Engine:
         reason: str = "",
         patience: float = 0,
         events: int = 1,
+        trace: Trace = NO_TRACE,
         limit: float = AFTER_A_SEND,
     ) -> bool:
         """End this try: the same event again after `delay` seconds, or never (dead: so many `events`). Returns whether
@@ -249,8 +266,8 @@ class Engine:
         keys = [at.run, at.rdy, at.cnt]
         keys += [name + conversation for name in (at.st, at.done, at.mb)]
         times = (round(delay * 1000), reason, self._dead_max, round(patience * 1000))
-        args = (conversation, claim.token, kind, *times, events)
-        result = await self._batch.insist("fail", [*keys, at.dly, at.dl], args, limit)
+        args = (conversation, claim.token, kind, *times, events, trace.record)
+        result = await self._batch.insist("fail", [*keys, at.dly, at.dl, at.dd + trace.uid], args, limit)
         self._handed_on(claim, result)
         return bool(result == 4)
 

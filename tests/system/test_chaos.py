@@ -61,7 +61,8 @@ async def kill_store(hub):
 @pytest.mark.timeout(180)
 async def test_killed_ten_times_and_its_store_three_times_it_answers_everything_in_order(hub_process, capsys):
     chance = random.Random(7)
-    async with SlackSimulator("http", retry_after=(600.0,) * 3) as slack, TelegramSimulator() as telegram:
+    slack, telegram = SlackSimulator("http", retry_after=(600.0,) * 3, limits=False), TelegramSimulator(limits=False)
+    async with slack, telegram:
         hub = hub_process(
             {"slack": {"enabled": True, **slack.settings()}, "tg": {"enabled": True, **telegram.settings()}}
         )

@@ -30,7 +30,7 @@ from simulators.twilio import TwilioSimulator
 PAYLOADS = Path(__file__).parents[1] / "adapters" / "payloads"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 EACH, AT_ONCE = 1000, 16
-POLLS = {"blpop", "xreadgroup"}
+POLLS = {"blpop", "xreadgroup", "xautoclaim"}
 """Commands that count as writes and are how an idle hub waits for work."""
 
 
@@ -262,6 +262,9 @@ class Ledger:
 async def test_a_thousand_forged_requests_for_each_webhook_are_refused_and_leave_no_trace_in_the_store(doors):
     hub, doors = doors
     async with connect(f"unix://{Server(hub.home / 'var' / 'store').socket}") as redis, aiohttp.ClientSession() as http:
+        async with asyncio.timeout(30):
+            while not await redis.exists("sb:arc:{0}"):  # made when the archive is open, and then the hub is at rest
+                await asyncio.sleep(0.05)
         ledger = Ledger(redis, hub)
         before = await ledger.read()
         for seed, (name, door) in enumerate(doors.items()):

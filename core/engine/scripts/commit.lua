@@ -1,17 +1,19 @@
 #!lua flags=allow-oom
 -- COMMIT: end a turn: pop its events, write the session, the replies and the archive's entry, hand the conversation on.
 --
--- KEYS  run, rdy, cnt, st, done, mb, sess, out, note, arc
+-- KEYS  run, rdy, cnt, st, done, mb, sess, out, note, arc, dd (of the first event)
 -- ARGV  conversation, token, outcome (answered|silent), events, forget (1|0), history window, session ttl (ms),
---       notes ("": as they are), archive entry ("": none), number of session entries, the entries ..., the replies ...
+--       notes ("": as they are), archive entry ("": none), trace ("": none), number of session entries, the entries ...,
+--       the replies ...
 -- ->    0: IDLE | 1: MORE, a new token is at the tail | 2: ALREADY | -1: STALE
 --
+-- The trace takes the place of the mark that the event was accepted, for as long as that is kept.
 -- The acknowledgement guards all that follows: it succeeds once, and only while the token was not taken back, so a
 -- repeat after a lost reply pops nothing.
 local run, rdy, cnt, st, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local mb, sess, out, note, arc = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local conversation, token, events, ttl = ARGV[1], ARGV[2], tonumber(ARGV[4]), ARGV[7]
-local window, entries = tonumber(ARGV[6]), tonumber(ARGV[10])
+local window, entries = tonumber(ARGV[6]), tonumber(ARGV[11])
 
 if redis.call('XACK', rdy, 'g', token) ~= 1 then
   return redis.call('GET', done) == token and 2 or -1
@@ -27,7 +29,7 @@ if ARGV[5] == '1' then
   redis.call('DEL', sess, note)
 end
 if entries > 0 then
-  local length = redis.call('RPUSH', sess, unpack(ARGV, 11, 10 + entries))
+  local length = redis.call('RPUSH', sess, unpack(ARGV, 12, 11 + entries))
   -- Trimming now and then costs less than trimming always; a claim reads the window only.
   if length > window * 1.25 then
     redis.call('LTRIM', sess, -window, -1)
@@ -42,14 +44,17 @@ if entries > 0 or ARGV[8] ~= '' then
   redis.call('PEXPIRE', sess, ttl)
   redis.call('PEXPIRE', note, ttl)
 end
-if #ARGV > 10 + entries then
-  for i = 11 + entries, #ARGV do
+if #ARGV > 11 + entries then
+  for i = 12 + entries, #ARGV do
     redis.call('XADD', out, 'MAXLEN', '~', 200, '*', 'e', ARGV[i])
   end
   redis.call('PEXPIRE', out, ttl)
 end
 if ARGV[9] ~= '' then
   redis.call('XADD', arc, '*', 'e', ARGV[9])
+end
+if ARGV[10] ~= '' then
+  redis.call('SET', KEYS[11], ARGV[10], 'XX', 'KEEPTTL')
 end
 
 if redis.call('EXISTS', mb) == 1 then

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- FAIL: end a try without an answer.
 --
--- KEYS  run, rdy, cnt, st, done, mb, dly, dl
+-- KEYS  run, rdy, cnt, st, done, mb, dly, dl, dd (of the first event)
 -- ARGV  conversation, token, kind (retry|release|wait|dead), delay (ms), reason, dead letters kept,
---       patience (ms; 0: no end), events
+--       patience (ms; 0: no end), events, trace of a dead one ("": none)
 -- ->    0: IDLE | 1: MORE, a new token is at the tail | 2: ALREADY | 3: DELAYED | 4: OUT OF PATIENCE, dead | -1: STALE
 --
 -- retry: the same event again, now or after the delay; what was staged is kept. release: the same, and the try does not
@@ -35,6 +35,9 @@ if kind == 'dead' or waited_out then
   local popped = redis.call('LPOP', mb, ARGV[8]) or {}
   for _, envelope in ipairs(popped) do
     redis.call('XADD', dl, 'MAXLEN', '~', ARGV[6], '*', 'c', conversation, 'e', envelope, 'r', ARGV[5])
+  end
+  if ARGV[9] ~= '' then
+    redis.call('SET', KEYS[9], ARGV[9], 'XX', 'KEEPTTL')
   end
   redis.call('HINCRBY', cnt, 'dead', #popped)
   redis.call('HINCRBY', cnt, 'pending', -#popped)

@@ -9,7 +9,6 @@ from itertools import count
 
 import pytest
 
-from core.engine import lua
 from core.engine.batch import Batch, Replication
 from core.engine.engine import Engine
 from core.engine.server import Server
@@ -19,14 +18,6 @@ from core.events import Accepted
 from tests.system.processes import free_port
 
 LIMIT = 0.1
-
-
-def inbox(client, durability="replica", prefix="sb") -> Engine:
-    engine = Engine(client, prefix=prefix)
-    if durability == "replica":
-        replication = Replication(frozenset({"accept"}), f"{prefix}:mark", limit=LIMIT)
-        engine._batch = Batch(client.connection_pool, lua.load(), replication=replication)
-    return engine
 
 
 class Pair:
@@ -95,7 +86,7 @@ def paused(server: Server):
 @contextlib.asynccontextmanager
 async def opened(server: Server, durability="replica"):
     async with connect(f"unix://{server.socket}") as client:
-        engine = inbox(client, durability)
+        engine = Engine(client, durability=durability, mailbox_max=100_000)
         yield engine
         await engine.close()
 
@@ -172,7 +163,7 @@ async def offered(engine: Engine, numbers, taken: list[int], until: asyncio.Even
     while not until.is_set():
         number = next(numbers)
         try:
-            await engine.accept(f"c{number % 50}", b"%d" % number, [str(number)])
+            assert await engine.accept(f"c{number % 50}", b"%d" % number, [str(number)]) is Accepted.NEW
             taken.append(number)
         except IntakeError:
             refused += 1

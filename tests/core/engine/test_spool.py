@@ -31,7 +31,7 @@ def away(tmp_path):
 @contextlib.asynccontextmanager
 async def spooled(server: Server, path, mailbox_max: int = 100, **options):
     async with connect(f"unix://{server.socket}") as client:
-        engine = Engine(client, limit=0.05, mailbox_max=mailbox_max)
+        engine = Engine(client, limit=1.0, mailbox_max=mailbox_max)
         inbox = SpooledInbox(engine, path, pause=0.01, **options)
         handing = asyncio.create_task(inbox.run())
         yield inbox, engine
@@ -111,6 +111,7 @@ async def test_what_finds_its_mailbox_full_waits_in_order_and_is_answered(away, 
         await asyncio.to_thread(away.start)
         await handed_over(inbox)
         assert await inbox.accept("a", b"6", ["a6"]) is Accepted.NEW
+        await handed_over(inbox)
         assert await inbox.accept("b", b"at once", ["b"]) is Accepted.NEW
         assert await waiting(engine, "b") == [b"at once"]
         assert await drained(engine, inbox, "a") == [b"%d" % number for number in range(7)]

@@ -1,0 +1,65 @@
+"""What became of a message, by the reference that an apology names."""
+
+import asyncio
+
+import pytest
+
+from core.cli import trace
+from core.errors import HubError, Undeliverable
+from tests.core.chat import chatting
+from tests.fakes import said
+
+
+@pytest.fixture
+async def chat(engine):
+    async with chatting(engine) as chat:
+        yield chat
+
+
+async def found(chat, reference):
+    return [each async for each in trace._found(chat.engine, reference)]
+
+
+async def test_an_apology_is_found_by_its_reference_with_its_reason(chat):
+    chat.bot.errors = [ValueError("bug")] * 50
+    (apology,) = await chat.say(said("hello"))
+    reference = apology.rsplit("`", 2)[1]
+    ((channel, record),) = await found(chat, reference)
+    assert (channel, record.outcome, record.tries) == ("fake", "dead", 2)
+    assert "ValueError: bug" in record.reason
+
+
+async def test_an_answer_that_was_not_the_models_says_why(chat, monkeypatch):
+    async def respond(turn):
+        turn.problem = "no model answered: 503"
+        yield "sorry"
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    await chat.say(said("hello"))
+    ((_, record),) = await found(chat, said("").uid)
+    assert (record.outcome, record.reason) == ("answered", "no model answered: 503")
+
+
+async def test_what_waits_what_was_passed_over_and_what_is_undeliverable(chat):
+    hold = chat.bot.holds["slow"] = asyncio.Event()
+    await chat.hub.accept(said("slow", 1))
+    assert await found(chat, "r1-1") == [("fake", None)]
+    hold.set()
+    await chat.settled()
+    await chat.say(said("chatter", 2, direct=False))
+    assert (await found(chat, "r1-2"))[0][1].reason == "not addressed"
+    chat.adapter.trouble = [Undeliverable("blocked")]
+    await chat.say(said("hello", 3))
+    assert (await found(chat, "r1-3"))[0][1].reason == "undeliverable: blocked"
+
+
+async def test_signs_of_a_pattern_find_nothing_else(chat):
+    await chat.say(said("hello"))
+    assert await found(chat, "*") == []
+
+
+async def test_an_unknown_reference_is_an_error_that_says_how_long_they_are_kept(tmp_path, store, monkeypatch):
+    from tests.core.applications import configuration
+
+    with pytest.raises(HubError, match="a day"):
+        await trace._trace(configuration(store, tmp_path, desk="a"), "nothing")
