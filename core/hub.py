@@ -38,7 +38,7 @@ from core.people import flow
 from core.people.people import Busy, People
 from core.policies import Case, Refusal, Silence, is_for_us, judge
 from core.session import Session, exchange, taken_back, total
-from core.under_way import CutShort, Meanwhile, UnderWay
+from core.under_way import Answering, CutShort, Meanwhile, UnderWay
 from core.work import Channel, Work, asked_again, kept, sender, turn_of, waiting, with_ids
 
 log = structlog.get_logger(__name__)
@@ -139,9 +139,8 @@ class Hub:
         What it raises, the worker takes as "try again later"."""
         try:
             events = waiting(claim.envelopes)
-            session = Session.of(claim)
         except msgspec.DecodeError as error:
-            await self.engine.fail(claim, "dead", reason=f"unreadable: {error}")
+            await self.engine.fail(claim, "dead", reason=f"unreadable event: {error}")
             return
         channel = self.channels.get(events[0].address.channel)
         if channel is None:
@@ -155,7 +154,11 @@ class Hub:
         with channel.turn():
             if not claim.staged and await self._is_elsewhere(claim, events[0], channel):
                 return
-            await self._take(await self._begun(claim, events, session, channel, channel.adapter))
+            work = await self._begun(claim, events, Session.of(claim), channel, channel.adapter)
+            known = [event.uid for event in events]
+            overlap = channel.settings.overlap
+            with self.under_way.answering(claim.conversation, work.question, overlap, work.is_for_us, known) as it:
+                await self._take(work, it)
 
     async def _is_elsewhere(self, claim: Claim, event: AnyEvent, channel: Channel) -> bool:
         """Whether the event belongs to another conversation by now, and was handed on to it."""
@@ -181,12 +184,12 @@ class Hub:
         person = await self.people.person(account(head, settings.platform))
         return Work(claim, asked, session, channel, adapter, delivery, turn_id, time.monotonic(), person)
 
-    async def _take(self, work: Work) -> None:
+    async def _take(self, work: Work, answering: Answering) -> None:
         staged = work.staged
         parts = staged.parts
         if parts is None:
             staged.events = work.question.events
-            parts = await self._answer(work)
+            parts = await self._answer(work, answering)
             if parts is None:
                 return
         try:
@@ -197,14 +200,11 @@ class Hub:
             return
         except Undeliverable as error:
             reason = f"undeliverable: {error}"
-            await self.engine.fail(
-                work.claim, "dead", reason=reason, events=staged.events, trace=work.trace("dead", reason)
-            )
-            metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome="dead")
+            await self._bury(work, reason)
             return
         await self._commit(work)
 
-    async def _answer(self, work: Work) -> list[Part] | None:
+    async def _answer(self, work: Work, answering: Answering) -> list[Part] | None:
         """What to say, each part fit for one message; nothing is a silence with a reason, None a turn handed back."""
         if work.question.cut:
             return self._unanswered(work, work.question.cut)
@@ -236,7 +236,8 @@ class Hub:
             turn.purse = purse
         answer = Answer()
         try:
-            await self._hear_out(work, turn, answer, command)
+            async with sign_of_life(work.adapter, work.event.address, self.gate), answering:
+                await self._hear_out(work, turn, answer, command)
         except (Stale, StoreError, Busy):
             raise
         except OverBudget as error:
@@ -251,23 +252,23 @@ class Hub:
             await log.aexception("bot failed", conversation=work.claim.conversation, event_id=work.event.uid)
             work.staged.reason = f"bot failed: {type(error).__name__}: {error}"
             return [Part(say(Sentence.APOLOGY, turn.language, reference=work.event.uid))]
+        finally:
+            work.staged.usage = turn.usage
         return await self._said(work, turn, answer.parts())
 
     async def _hear_out(self, work: Work, turn: Turn, answer: Answer, command: str) -> None:
         """Have the bot answer, or a command; where the platform can edit, the user reads along."""
-        conversation = work.claim.conversation
-        with self.under_way.answering(conversation, work.question, work.channel.settings.overlap, work.is_for_us) as it:
-            async with sign_of_life(work.adapter, work.event.address, self.gate), it, asyncio.timeout(TURN_LIMIT):
-                order = commands.Order(turn, work.channel.bot, work.payer, self.limits, self.people, work.here(turn))
-                pieces = commands.run(command, order) if command else work.channel.bot.respond(turn)
-                if not work.adapter.can_draft(work.staged.to):
-                    async for piece in pieces:
-                        answer.add(piece)
-                    return
-                async with Live(answer, work.delivery) as live:
-                    async for piece in pieces:
-                        answer.add(piece)
-                        live.news()
+        order = commands.Order(turn, work.channel.bot, work.payer, self.limits, self.people, work.here(turn))
+        pieces = commands.run(command, order) if command else work.channel.bot.respond(turn)
+        async with asyncio.timeout(TURN_LIMIT):
+            if not work.adapter.can_draft(work.staged.to):
+                async for piece in pieces:
+                    answer.add(piece)
+                return
+            async with Live(answer, work.delivery) as live:
+                async for piece in pieces:
+                    answer.add(piece)
+                    live.news()
 
     async def _answered_link(self, work: Work, turn: Turn) -> str:
         """Whether this answers the question that `/link` asked, by its button or in words."""
@@ -287,7 +288,7 @@ class Hub:
         """Note what the session keeps of an answer, and make it fit."""
         staged = work.staged
         staged.forget = turn.forgotten
-        staged.usage, staged.language, staged.problem = turn.usage, turn.language, turn.problem
+        staged.language, staged.problem = turn.language, turn.problem
         staged.notes = turn.notes if turn.notes != (NO_NOTES if turn.forgotten else work.session.notes) else None
         if not parts:
             return self._nothing(work, "bot silent")
@@ -332,18 +333,25 @@ class Hub:
         work.staged.silence = reason
         return []
 
+    async def _bury(self, work: Work, reason: str) -> None:
+        """The event becomes a dead letter."""
+        events, trace = work.staged.events, work.trace("dead", reason)
+        failed = self.engine.fail(work.claim, "dead", reason=reason, events=events, trace=trace)
+        await asyncio.gather(failed, self._settle(work))
+        metrics.count("events_total", events, channel=work.event.address.channel, outcome="dead")
+
+    async def _settle(self, work: Work) -> None:
+        """Pay for what the models took; in one piece with the end of the turn."""
+        used = total(work.staged.usage)
+        tokens = used.prompt_tokens + used.completion_tokens
+        await self.limits.settle(work.payer, work.turn_id, cost=used.cost, tokens=tokens)
+
     async def _commit(self, work: Work) -> None:
         staged, claim = work.staged, work.claim
         if staged.reason:
-            traced = work.trace("dead", staged.reason)
-            await self.engine.fail(claim, "dead", reason=staged.reason, events=staged.events, trace=traced)
-            metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome="dead")
+            await self._bury(work, staged.reason)
             return
         remember = [with_ids(record, staged.sent) for record in staged.remember]
-        used = total(staged.usage)
-        settled = self.limits.settle(
-            work.payer, work.turn_id, cost=used.cost, tokens=used.prompt_tokens + used.completion_tokens
-        )
         outcome: Literal["silent", "answered"] = "silent" if staged.silence else "answered"
         committed = self.engine.commit(
             claim,
@@ -356,7 +364,7 @@ class Hub:
             trace=work.trace(outcome, staged.silence or staged.problem),
             archive=_encode(kept(work, remember)) if remember and self.erased is not None else b"",
         )
-        await asyncio.gather(committed, settled)
+        await asyncio.gather(committed, self._settle(work))
         _count(work)
         if staged.silence:
             self.silences[staged.silence] += 1
@@ -368,8 +376,11 @@ class Hub:
         adapter, now = channel.adapter, time.monotonic()
         if adapter is None or not self.gate.is_open(event.address):
             return
-        if not is_for_us(Case(event, channel.settings, now=time.time())):
+        settings = channel.settings
+        if not is_for_us(Case(event, settings, now=time.time())):
             return
+        if settings.access != "open" and event.user.id not in settings.allow:
+            return  # who may not be answered is not asked to wait either
         if now < self._asked.get(conversation, now):
             return
         self._asked = {each: until for each, until in self._asked.items() if until > now}

@@ -1,15 +1,20 @@
 """What a conversation remembers: its messages as a turn reads them, and what a turn adds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import msgspec
+import structlog
 
 from core.bot import NO_NOTES, Notes, Remembered, Turn, Usage
 from core.context.summary import Summary
 from core.conversation import place
 from core.engine.engine import Claim
 from core.events import AnyEvent, Part, Press
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 _remembered = msgspec.json.Decoder(Remembered).decode
 _notes = msgspec.json.Decoder(Notes).decode
@@ -30,13 +35,13 @@ class Session:
 
     @classmethod
     def of(cls, claim: Claim) -> "Session":
-        """Raises msgspec.DecodeError where the store holds something else."""
-        stored = [_remembered(record) for record in claim.history]
+        """What cannot be read (another version wrote it) is left out: the conversation goes on without it."""
+        stored = [record for each in claim.history if (record := _read(_remembered, each))]
         history = current(stored)
         return cls(
             history,
-            _notes(claim.notes) if claim.notes else NO_NOTES,
-            _summary(claim.summary) if claim.summary else None,
+            _read(_notes, claim.notes) or NO_NOTES,
+            _read(_summary, claim.summary),
             claim.first + len(stored) - len(history),
             claim.session,
         )
@@ -65,11 +70,16 @@ NEW = Session()
 def current(records: Sequence[Remembered]) -> list[Remembered]:
     """Messages as they stand: sessions are only appended to, so one that was said anew stands in its first place, and
     one that was taken back (its text is empty) is gone with its answer."""
+    names = [
+        (record.role, record.place, record.of if record.role == "assistant" else record.ids[0] if record.ids else "")
+        for record in records
+    ]
+    if len(set(names)) == len(names) and all(record.text for record in records):
+        return list(records)  # as it is with nearly every turn
     found: dict[tuple[str, str, str], int] = {}
     kept: list[Remembered] = []
-    for record in records:
-        name = record.of if record.role == "assistant" else "".join(record.ids[:1])
-        at = found.setdefault((record.role, record.place, name), len(kept)) if name else len(kept)
+    for name, record in zip(names, records, strict=True):
+        at = found.setdefault(name, len(kept)) if name[2] else len(kept)
         if at == len(kept):
             kept.append(record)
         else:
@@ -109,6 +119,14 @@ def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Pa
         model=turn.usage[-1].model if turn.usage else "",
     )
     return [question, answer]
+
+
+def _read(decode: Callable[[bytes], T], stored: bytes | None) -> T | None:
+    try:
+        return decode(stored) if stored else None
+    except msgspec.DecodeError as error:
+        log.warning("a session holds what cannot be read", error=str(error))
+        return None
 
 
 def taken_back(event: AnyEvent) -> Remembered:

@@ -95,6 +95,24 @@ async def test_an_answer_that_was_stopped_is_remembered_as_far_as_it_went(chat, 
     assert await history(chat) == [("user", "tell me"), ("assistant", "Once upon …")]
 
 
+async def test_a_word_to_stop_is_heard_also_in_the_moment_before_the_answer_begins(chat, monkeypatch):
+    claimed, go = asyncio.Event(), asyncio.Event()
+
+    async def person(account):
+        claimed.set()
+        await go.wait()
+        return ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chat.hub.people, "person", person)
+        await chat.hub.accept(said("tell me", 1))
+        await claimed.wait()
+        await chat.hub.accept(command("stop", n=2))
+        go.set()
+        await chat.settled()
+    assert (chat.adapter.texts, chat.bot.turns) == (["Stopped."], [])
+
+
 async def test_an_answer_that_another_process_gives_is_stopped_too(chat, redis, prefix, monkeypatch):
     Speaking(chat, monkeypatch)
     ours, theirs = (Signals(redis, f"{prefix}:meanwhile") for _ in range(2))
