@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
@@ -15,12 +16,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.client import Refused, WebApi, decode
 from adapters.slack.inbound import Me, to_event
+from adapters.slack.names import Names
 from adapters.slack.render import blocks, render
 from adapters.slack.settings import SlackSettings
 from adapters.slack.signature import is_authentic
 from core.adapter import Adapter, Capabilities, Route, Wiring
 from core.errors import BadCredentials, IntakeError, NotReady, Throttled
-from core.events import Address, Part, Sent
+from core.events import Address, AnyEvent, Edited, Message, Part, Sent
 
 PING_EVERY = 10.0
 """Seconds between two signs of life on the socket."""
@@ -38,6 +40,7 @@ class SlackAdapter(Adapter[SlackSettings]):
         super().__init__(settings, wiring)
         self._secret = settings.signing_secret.get_secret_value().encode()
         self._api = WebApi(wiring.http, settings.api_url, settings.bot_token.get_secret_value())
+        self._names = Names(self._api)
         self._me: Me | None = None
         self._socket: SocketModeClient | None = None
         self._taking: set[asyncio.Task[Any]] = set()
@@ -60,6 +63,7 @@ class SlackAdapter(Adapter[SlackSettings]):
 
     async def stop(self) -> None:
         self._me = None
+        await self._names.stop()
         socket, self._socket = self._socket, None
         if socket is None:
             return
@@ -137,7 +141,18 @@ class SlackAdapter(Adapter[SlackSettings]):
             raise IntakeError("the channel is not running")
         self.health.touch()
         if event := to_event(self.wiring.channel, payload, self._me):
-            await self.wiring.inbox(event)
+            await self.wiring.inbox(await self._named(event))
+
+    async def _named(self, event: AnyEvent) -> AnyEvent:
+        """With its author's name, where others read along and it can be had."""
+        if event.direct or event.user.name or event.user.is_bot:
+            return event
+        user = event.user.id.rpartition(":")[2]
+        if not isinstance(event, Message | Edited):
+            await self._names.settled(user)
+            return event
+        name = await self._names.of(user)
+        return msgspec.structs.replace(event, user=msgspec.structs.replace(event.user, name=name))
 
     # Out
 

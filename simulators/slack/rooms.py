@@ -9,7 +9,7 @@ from simulators.slack.display import show
 from simulators.slack.events import BOT, BOT_USER, HUMAN, Payload
 from simulators.stage import Seen
 
-NAMES = {HUMAN: "Ada", BOT_USER: "hub", "C1": "general"}
+NAMES = {HUMAN: "Ada", "U2": "Ben", BOT_USER: "hub", "C1": "general"}
 
 
 class Rooms:
@@ -20,6 +20,8 @@ class Rooms:
         self._records: dict[tuple[str, str], Payload] = {}
         self._seen: dict[tuple[str, str], Seen] = {}
         self.known = {"C1", "D1"}
+        self.people = {who: name for who, name in NAMES.items() if who.startswith("U")}
+        """Those of the workspace, and what they are called; who has no name is called by the id."""
 
     def stamp(self) -> str:
         """A time that is a name: no two messages of a workspace share one here."""
@@ -37,7 +39,7 @@ class Rooms:
             author=user,
             text=record["text"],
             html=_html(record),
-            name=NAMES.get(user, user),
+            name=self.people.setdefault(user, user),
             thread=record.get("thread_ts"),
             is_bot=is_bot,
             choices=_choices(record),

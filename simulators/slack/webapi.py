@@ -10,8 +10,10 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from simulators.limits import Limit, Meter
+from simulators.slack.content import check
 from simulators.slack.events import BOT, BOT_USER, TEAM, Payload, bot_message
-from simulators.slack.rooms import NAMES, Rooms, own
+from simulators.slack.refusal import Refusal
+from simulators.slack.rooms import Rooms, own
 from simulators.stage import Faults, Wire
 
 STATUS_LASTS = 120.0
@@ -37,11 +39,10 @@ _LIMITS = {
     "users.info": _TIER_4,
 }
 
+_SCOPES = {"users.info": "users:read"}
+"""What an app must have been granted; so far only what an app may well do without."""
+
 Call = dict[str, Any]
-
-
-class Refusal(Exception):
-    """An answer `ok: false`."""
 
 
 class WebApi:
@@ -56,6 +57,8 @@ class WebApi:
     ) -> None:
         self.tokens: dict[str, str] = {}
         """Token -> whose it is: `bot` or `app`."""
+        self.scopes = {"app_mentions:read", "chat:write", "commands", "im:history", "users:read"}
+        """What the app was granted."""
         self.socket_url = ""
         self.status_works = True
         self.reactions: list[tuple[str, str, str]] = []
@@ -106,11 +109,12 @@ class WebApi:
                 raise Refusal("unknown_method")
             if wait := self._excess(method, call):
                 return _throttled(wait)
+            self._permit(method)
             answer = self._methods[method](call)
             result = answer if isinstance(answer, dict) else await answer
         except Refusal as refusal:
             # Logic errors are answered 200. https://docs.slack.dev/apis/web-api#responses
-            return web.json_response({"ok": False, "error": str(refusal)})
+            return web.json_response(refusal.answer)
         if is_write and self._faults.take("fail_after_accepting"):
             return web.json_response({"ok": False, "error": "internal_error"}, status=500)
         return web.json_response({"ok": True, **result})
@@ -138,6 +142,12 @@ class WebApi:
         if (self.tokens[token] == "app") != (method == "apps.connections.open"):
             raise Refusal("not_allowed_token_type")
 
+    def _permit(self, method: str) -> None:
+        """The scope stands on the method's page; the answer: https://github.com/apache/superset/pull/15904"""
+        needed = _SCOPES.get(method)
+        if needed and needed not in self.scopes:
+            raise Refusal("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
+
     def _auth_test(self, call: Call) -> Payload:
         """https://docs.slack.dev/reference/methods/auth.test"""
         team = {"url": "https://acme.slack.com/", "team": "Acme", "team_id": TEAM}
@@ -151,7 +161,7 @@ class WebApi:
     def _post(self, call: Call) -> Payload:
         """https://docs.slack.dev/reference/methods/chat.postMessage"""
         room = self._room(call)
-        _check_content(call)
+        check(call)
         # "Text longer than 40,000 characters is truncated": https://docs.slack.dev/changelog/2018-truncating-really-long-messages
         record = own(room, self._rooms.stamp(), {**call, "text": str(call.get("text", ""))[:40_000]})
         self._rooms.post(room, record, is_bot=True)
@@ -167,7 +177,7 @@ class WebApi:
             raise Refusal("message_not_found")
         if record.get("user") != BOT_USER:
             raise Refusal("cant_update_message")
-        _check_content(call)
+        check(call)
         if len(call.get("text", "")) > 4000:  # an edit is refused where a new message is cut
             raise Refusal("msg_too_long")
         kept = {key: record[key] for key in ("metadata",) if key in record}
@@ -190,7 +200,7 @@ class WebApi:
         room = self._room(call)
         if not call.get("user"):
             raise Refusal("user_not_in_channel")
-        _check_content(call)
+        check(call)
         record = own(room, self._rooms.stamp(), call)
         self._rooms.post(room, record, only_for=str(call["user"]), is_bot=True)
         return {"message_ts": record["ts"]}
@@ -237,11 +247,22 @@ class WebApi:
         return {}
 
     def _user(self, call: Call) -> Payload:
-        """https://docs.slack.dev/reference/methods/users.info"""
-        if (user := str(call.get("user", ""))) not in NAMES:
+        """https://docs.slack.dev/reference/methods/users.info. Many have no display name: then it is empty.
+        Bots' own ids (B…) are none of users."""
+        user = str(call.get("user", ""))
+        if (name := self._rooms.people.get(user)) is None:
             raise Refusal("user_not_found")
-        profile = {"display_name": NAMES[user], "real_name": NAMES[user]}
-        return {"user": {"id": user, "team_id": TEAM, "profile": profile, "is_bot": user == BOT_USER}}
+        shown = name if name != user else ""
+        profile = {
+            "real_name": name,
+            "real_name_normalized": name,
+            "display_name": shown,
+            "display_name_normalized": shown,
+            "team": TEAM,
+        }
+        is_bot = user == BOT_USER
+        who = {"id": user, "team_id": TEAM, "name": user.lower(), "deleted": False, "real_name": name}
+        return {"user": {**who, "profile": profile, "is_bot": is_bot, "is_app_user": False, "updated": 0}}
 
     async def respond(self, request: web.Request) -> web.Response:
         """A response_url: no token, JSON. https://docs.slack.dev/interactivity/handling-user-interaction"""
@@ -290,30 +311,3 @@ def _read(method: str, content_type: str, raw: bytes) -> Call:
     if not isinstance(call, dict):
         raise Refusal("json_not_object")
     return call
-
-
-def _check_content(call: Call) -> None:
-    """https://docs.slack.dev/reference/block-kit/blocks · https://docs.slack.dev/messaging/message-metadata"""
-    blocks = call.get("blocks") or []
-    if not blocks and not str(call.get("text") or "").strip():
-        raise Refusal("no_text")
-    if len(blocks) > 50 or not all(map(_is_valid_block, blocks)):
-        raise Refusal("invalid_blocks")
-    metadata = call.get("metadata")
-    if metadata is not None and not (metadata.get("event_type") and isinstance(metadata.get("event_payload"), dict)):
-        raise Refusal("invalid_metadata_format")
-
-
-def _is_valid_block(block: Payload) -> bool:
-    """https://docs.slack.dev/reference/block-kit/block-elements/button-element and its neighbours."""
-    if block.get("type") == "section":
-        return 1 <= len(block["text"]["text"]) <= 3000
-    if block.get("type") != "actions":
-        return True
-    elements = block["elements"]
-    ids = {element.get("action_id") for element in elements}
-    return 1 <= len(elements) <= 25 and len(ids) == len(elements) and all(map(_is_valid_button, elements))
-
-
-def _is_valid_button(button: Payload) -> bool:
-    return 1 <= len(button["text"]["text"]) <= 75 and len(button.get("value", "")) <= 2000

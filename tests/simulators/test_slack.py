@@ -271,6 +271,24 @@ async def test_the_small_methods(slack: SlackSimulator, client: AsyncWebClient) 
     assert slack.messages[-1].only_for == "U1"
 
 
+async def test_people_are_told_as_slack_tells_them(slack: SlackSimulator, client: AsyncWebClient) -> None:
+    await slack.say("hi", room="C1", user="U9")
+    told = {user: (await client.users_info(user=user))["user"] for user in ("U1", "U9", "UHUB")}
+    assert [each["id"] for each in told.values()] == list(told)
+    assert [each["profile"]["display_name"] for each in told.values()] == ["Ada", "", "hub"]
+    assert told["U9"]["real_name"] == told["U9"]["profile"]["real_name"] == "U9"
+    assert [each["is_bot"] for each in told.values()] == [False, False, True]
+    assert [await refusal(client.users_info(user=user)) for user in ("U404", "C1", "BHUB")] == ["user_not_found"] * 3
+
+
+async def test_people_are_told_only_to_apps_with_the_scope(slack: SlackSimulator, client: AsyncWebClient) -> None:
+    slack.api.scopes = {"chat:write"}
+    with pytest.raises(SlackApiError) as caught:
+        await client.users_info(user="U1")
+    told = {"ok": False, "error": "missing_scope", "needed": "users:read", "provided": "chat:write"}
+    assert caught.value.response.data == told
+
+
 class TestSocketMode:
     @pytest.fixture
     async def slack(self) -> AsyncIterator[SlackSimulator]:

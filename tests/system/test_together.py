@@ -12,6 +12,7 @@ def told(exchange):
 
 async def test_two_people_in_one_thread_are_told_apart_and_answered_in_it(hub, stages, model):
     slack = stages["slack"]
+    slack.rooms.people |= {"U1": "Ann", "U2": "Ben"}
     model.answer = lambda exchange: Script(f"I heard: {exchange.said}")
     asked = await slack.say("@hub I bring bread", user="U1", room="C1")
     first = await slack.answer_to(asked)
@@ -19,12 +20,21 @@ async def test_two_people_in_one_thread_are_told_apart_and_answered_in_it(hub, s
     also = await slack.say("@hub and I bring wine", user="U2", room="C1", thread=asked.id)
     second = await slack.answer_to(also)
     assert second.thread == asked.id
-    ada, ben = "?", "?"
     assert told(await model.request(2)) == [
-        ("user", f"{ada}: I bring bread"),
+        ("user", "Ann: I bring bread"),
         ("assistant", first.text),
-        ("user", f"{ben}: and I bring wine"),
+        ("user", "Ben: and I bring wine"),
     ]
+
+
+async def test_two_people_whose_names_the_hub_may_not_read_are_told_apart(hub, stages, model):
+    slack = stages["slack"]
+    slack.api.scopes.discard("users:read")
+    asked = await slack.say("@hub I bring bread", user="U1", room="C1")
+    await slack.answer_to(asked)
+    await slack.answer_to(await slack.say("@hub and I bring wine", user="U2", room="C1", thread=asked.id))
+    said = [text for role, text in told(await model.request(2)) if role == "user"]
+    assert said == ["somebody (U1): I bring bread", "somebody (U2): and I bring wine"]
 
 
 async def test_three_messages_at_once_in_each_of_a_hundred_conversations(hub, stages, model):

@@ -16,7 +16,7 @@ from adapters.slack.settings import SlackSettings
 from core.errors import BadCredentials, NotReady, Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Choice, Command, Deleted, Edited, Joined, Message, Part, Press, Reaction
 from simulators.slack import SlackSimulator
-from simulators.slack.webapi import Refusal
+from simulators.slack.refusal import Refusal
 from simulators.slack.workspace import SIGNING_SECRET
 from tests.adapters.slack.conftest import CHANNEL, Stage, stage
 
