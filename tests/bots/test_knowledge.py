@@ -129,9 +129,9 @@ async def test_newcomers_questions_find_their_answer(guide):
             print(f"{question['ask']!r}: {found[:3]}{'' if told else ' (not told)'}")
     count = len(QUESTIONS["known"])
     print(f"recall@1 {first / count:.0%}, recall@3 {third / count:.0%}, answered {answered / count:.0%} of {count}")
-    assert first / count >= 0.82
-    assert third / count >= 0.92
-    assert answered / count >= 0.94
+    assert first / count >= 0.86
+    assert third / count >= 0.95
+    assert answered / count >= 0.96
 
 
 async def test_accents_and_endings_of_words_do_not_matter(handbook):

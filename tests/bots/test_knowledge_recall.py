@@ -45,8 +45,8 @@ def test_there_are_enough_questions():
 
 async def test_words_alone():
     first, fifth, abroad = await measured(Library([GUIDE]), "BM25 alone")
-    assert first >= 0.82
-    assert fifth >= 0.94
+    assert first >= 0.86
+    assert fifth >= 0.97
     assert abroad >= 0.9
 
 
@@ -55,6 +55,6 @@ async def test_words_and_simulated_embeddings():
         settings = ModelSettings(base_url=server.url, api_key=server.api_key, name="embed")
         async with OpenAIEmbedder(settings, patience=30) as embedder:
             first, fifth, abroad = await measured(Library([GUIDE], embedder), "hybrid, SIMULATED embeddings")
-    assert first >= 0.68
-    assert fifth >= 0.92
+    assert first >= 0.72
+    assert fifth >= 0.94
     assert abroad >= 0.9
