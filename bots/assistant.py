@@ -15,6 +15,7 @@ from bots._tools import ToolName
 from bots.knowledge import Bot as KnowledgeBot
 from bots.knowledge import DocumentsSettings, KnowledgeSettings
 from core import bot as port
+from core.context.exact import counts
 from core.context.settings import ContextSettings
 from core.context.summary import Summary
 from core.errors import ConfigError
@@ -68,6 +69,8 @@ class Bot(port.Bot[AssistantSettings]):
         super().__init__(settings, resources or port.Resources())
         self.calibrations = self.resources.calibrations
         self._model: Model | None = self.resources.models.get(settings.model)
+        named = settings.context.summary_model
+        self._summarist = self.resources.models.get(named) if named else self._model
         if unknown := [name for name in settings.personas if name not in self.resources.personalities]:
             raise ConfigError([f"personas: there is no personality '{name}'" for name in unknown])
         self._documents = _documents(settings, self.resources)
@@ -75,6 +78,9 @@ class Bot(port.Bot[AssistantSettings]):
 
     async def start(self) -> None:
         """Open documents and tools. Raises ConfigError where one of them is not as it should be."""
+        models = {each.name: each.served_as for each in (self._model, self._summarist) if each is not None}
+        counting = self.settings.context.count
+        self._counts = await asyncio.to_thread(counts, self.calibrations, counting, tuple(models.items()))
         documents = self._documents
         if documents is not None:
             await documents.start()
@@ -95,6 +101,7 @@ class Bot(port.Bot[AssistantSettings]):
             self.settings.links,
             self._toolbox,
             self.calibrations,
+            self._counts,
             documents.sources if documents else None,
         )
 
@@ -147,11 +154,10 @@ class Bot(port.Bot[AssistantSettings]):
     async def reflect(
         self, history: Sequence[port.Remembered], summary: Summary | None, first: int, notes: port.Notes
     ) -> Summary | None:
-        named = self.settings.context.summary_model
-        model = self.resources.models.get(named) if named else self._model
+        model = self._summarist
         if model is None:
             return None
-        return await reflected(model, self.settings.context, self.calibrations, history, summary, first)
+        return await reflected(model, self.settings.context, self._counts, history, summary, first)
 
     def _model_of(self, turn: port.Turn) -> Model | None:
         """Which model answers a turn, which is told what it took; the one place where a turn gets it."""

@@ -1,5 +1,6 @@
 """Loads `hub.yaml`: all faults at once, each with its place, or a configuration that is whole and valid."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,15 +12,13 @@ from pydantic import BaseModel
 from config import yaml
 from config.check import check
 from config.place import Fault, Keys, Place, meant
-from config.schema import REFERENCES, Config, HubSettings, sections
+from config.schema import CODE, REFERENCES, Config, HubSettings, Kinds, Named, Reference, Section, sections
 from core.adapter import Settings
 from core.bot import BotSettings
 from core.errors import ConfigError
 from core.limits.settings import LimitsSettings
 from core.model.settings import ModelSettings
 from core.persona.settings import Personality
-
-_KINDS = {"channels": "platform", "bots": "use"}
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -44,19 +43,30 @@ def load(
     if document.value is None and document.faults:
         raise _wrong(document, [])
     _fill(document, environ)
-    checked = check(document, sections(platforms, bots))
-    faults = checked.faults + _dangling(document, {"channels": platforms, "bots": bots})
+    known = sections(platforms, bots)
+    checked = check(document, known)
+    faults = checked.faults + _dangling(document, known)
     if document.faults or faults:
         raise _wrong(document, faults)
+    named = cast(dict[str, BotSettings], checked.named["bots"])
+    code = {file: _digest(Path(file)) for bot in named.values() for key in CODE for file in getattr(bot, key, ())}
     return Config(
         hub=cast(HubSettings, checked.single["hub"]),
         limits=cast(LimitsSettings, checked.single["limits"]),
         channels=MappingProxyType(cast(dict[str, Settings], checked.named["channels"])),
-        bots=MappingProxyType(cast(dict[str, BotSettings], checked.named["bots"])),
+        bots=MappingProxyType(named),
         models=MappingProxyType(cast(dict[str, ModelSettings], checked.named["models"])),
         personalities=MappingProxyType(cast(dict[str, Personality], checked.named["personalities"])),
-        files=tuple(document.files),
+        files=(*document.files, *map(Path, code)),
+        code=MappingProxyType(code),
     )
+
+
+def _digest(file: Path) -> str:
+    try:
+        return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+    except OSError:  # the bot that needs it tells
+        return ""
 
 
 def _fill(document: yaml.Document, environ: Mapping[str, str]) -> None:
@@ -74,36 +84,59 @@ def _fill(document: yaml.Document, environ: Mapping[str, str]) -> None:
             document.spots["hub", key] = yaml.Spot(place, place, f"${{{name}}}")
 
 
-def _dangling(document: yaml.Document, models: Mapping[str, Mapping[str, type[BaseModel]]]) -> list[Fault]:
+def _dangling(document: yaml.Document, sections: Mapping[str, Section]) -> list[Fault]:
     """Names of entries that are not there; looked up as written, so that another mistake beside it hides nothing."""
     unread = {fault.keys for fault in document.faults}
     faults = []
-    for keys, named, target in (*_references(document, models), *_fallbacks(document)):
-        known = sorted(_entries(document, target))
-        if (target,) in unread or not isinstance(named, str) or named in known:
+    for reference in REFERENCES:
+        known = sorted(_entries(document, reference.target))
+        if (reference.target,) in unread:
             continue
-        place = document.spots[keys].value if keys in document.spots else document.spots[keys[:-1]].key
-        problem = f"'{named}' is none of {', '.join(known)}{meant(named, known)}"
-        faults.append(Fault(place, keys, problem if known else f"there is no {keys[2]} '{named}'"))
+        for keys, named in _names(document, reference, sections[reference.section]):
+            if named not in known:
+                problem = f"'{named}' is none of {', '.join(known)}{meant(named, known)}"
+                told = problem if known else f"there is no {reference.what} '{named}'"
+                faults.append(Fault(_place(document, keys), keys, told))
     return faults
 
 
-def _references(
-    document: yaml.Document, models: Mapping[str, Mapping[str, type[BaseModel]]]
-) -> Iterator[tuple[Keys, yaml.Value, str]]:
-    """Where a key names an entry of another section, and which."""
-    for section, key, target in REFERENCES:
-        for name, entry in _entries(document, section).items():
-            model = models[section].get(str(entry.get(_KINDS[section]))) if isinstance(entry, dict) else None
-            if isinstance(entry, dict) and model is not None and key in model.model_fields:
-                yield (section, name, key), entry.get(key, model.model_fields[key].default), target
+def _names(document: yaml.Document, reference: Reference, section: Section) -> Iterator[tuple[Keys, str]]:
+    """Where this reference is made, and the names given there; an empty one that is the default names nothing."""
+    for entry, content in _entries(document, reference.section).items():
+        model = _model(section, content)
+        given, default = _value(content, model, reference.key)
+        keys = (reference.section, entry, *reference.key)
+        for position, named in enumerate(given) if isinstance(given, list) else [(None, given)]:
+            if isinstance(named, str) and (named or default != ""):
+                yield keys if position is None else (*keys, position), named
 
 
-def _fallbacks(document: yaml.Document) -> Iterator[tuple[Keys, yaml.Value, str]]:
-    for name, model in _entries(document, "models").items():
-        others = model.get("fallback") if isinstance(model, dict) else None
-        for position, other in enumerate(others if isinstance(others, list) else []):
-            yield ("models", name, "fallback", position), other, "models"
+def _model(section: Section, content: yaml.Value) -> type[BaseModel] | None:
+    """What the entry is, where it says so."""
+    if isinstance(section, Kinds):
+        return section.models.get(str(content.get(section.key))) if isinstance(content, dict) else None
+    return section.model if isinstance(section, Named) else section
+
+
+def _value(content: yaml.Value, model: type[BaseModel] | None, way: tuple[str, ...]) -> tuple[yaml.Value, object]:
+    """What the entry has there, and what it has when nothing is given; None where it has no such key."""
+    for key in way[:-1]:
+        content = content.get(key) if isinstance(content, dict) else None
+        annotation = model.model_fields[key].annotation if model and key in model.model_fields else None
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    field = model.model_fields.get(way[-1]) if model else None
+    if field is None:
+        return None, None
+    return content.get(way[-1], field.default) if isinstance(content, dict) else field.default, field.default
+
+
+def _place(document: yaml.Document, keys: Keys) -> Place:
+    """Of the value, or of the nearest key above where it is a default."""
+    if keys in document.spots:
+        return document.spots[keys].value
+    while keys not in document.spots:
+        keys = keys[:-1]
+    return document.spots[keys].key
 
 
 def _entries(document: yaml.Document, section: str) -> dict[str, yaml.Value]:

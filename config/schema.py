@@ -98,13 +98,31 @@ def sections(platforms: Mapping[str, type[Settings]], bots: Mapping[str, type[Bo
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A key whose value, or each value of its list, names an entry of another section."""
+
+    section: str
+    key: tuple[str, ...]
+    """The way to it within an entry."""
+    target: str
+    what: str
+    """One entry of the target, in a word."""
+
+
 REFERENCES = (
-    ("channels", "bot", "bots"),
-    ("bots", "model", "models"),
-    ("bots", "embeddings", "models"),
-    ("bots", "personality", "personalities"),
+    Reference("channels", ("bot",), "bots", "bot"),
+    Reference("bots", ("model",), "models", "model"),
+    Reference("bots", ("embeddings",), "models", "model"),
+    Reference("bots", ("context", "summary_model"), "models", "model"),
+    Reference("bots", ("personality",), "personalities", "personality"),
+    Reference("bots", ("personas",), "personalities", "personality"),
+    Reference("models", ("fallback",), "models", "model"),
 )
-"""Section, key in its entries, section that must have an entry of that name."""
+
+
+CODE = ("tools_from",)
+"""Keys of bots that name files with code, which are read when the bot starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,8 @@ class Config:
     personalities: Mapping[str, Personality] = field(default_factory=dict)
     files: tuple[Path, ...] = field(default=(), compare=False)
     """Where it was read from."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """File with code of one's own, as the bots name it -> a digest of what it says; empty where it is not there."""
 
     @property
     def public_url(self) -> str:
@@ -132,8 +152,10 @@ class Config:
 
 def _hidden(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr):
-        if value:
-            yield value.get_secret_value()
+        if secret := value.get_secret_value():
+            yield secret
+        if token := secret.partition(" ")[2]:  # `Bearer …`
+            yield token
     elif isinstance(value, BaseModel):
         yield from _hidden([item for _, item in value])
     elif isinstance(value, Mapping):

@@ -32,6 +32,7 @@ class Watch:
         self._read = read
         self._told: Config | Rejected = current
         self._folders = {file.parent for file in (*current.files, *also)}
+        self._code = _code(current)
         self._look = asyncio.Event()
 
     def nudge(self) -> None:
@@ -45,10 +46,12 @@ class Watch:
                 await self._look.wait()
                 self._look.clear()
                 found = await asyncio.to_thread(self._found)
-                if isinstance(found, Config) and not self._folders.issuperset(file.parent for file in found.files):
-                    self._folders.update(file.parent for file in found.files)
-                    await _stop(saves)
-                    saves = await self._notice_saves()
+                if isinstance(found, Config):
+                    self._code = _code(found)
+                    if not self._folders.issuperset(file.parent for file in found.files):
+                        self._folders.update(file.parent for file in found.files)
+                        await _stop(saves)
+                        saves = await self._notice_saves()
                 if found != self._told:
                     self._told = found
                     yield found
@@ -78,14 +81,19 @@ class Watch:
         # Folders, not files: an editor that replaces the file would take the watch away with the old one.
         folders = [folder for folder in self._folders if folder.is_dir()]
         async for _ in awatch(
-            *folders, watch_filter=_matters, debounce=LONGEST, step=QUIET, recursive=False, force_polling=polling
+            *folders, watch_filter=self._matters, debounce=LONGEST, step=QUIET, recursive=False, force_polling=polling
         ):
             self._look.set()
 
+    def _matters(self, _: Change, path: str) -> bool:
+        name = Path(path).name
+        # Kubernetes swaps the link `..data`.
+        return name.endswith((".yaml", ".yml")) or name in (".env", "..data") or name in self._code
 
-def _matters(_: Change, path: str) -> bool:
-    name = Path(path).name
-    return name.endswith((".yaml", ".yml")) or name in (".env", "..data")  # Kubernetes swaps the link `..data`
+
+def _code(config: Config) -> frozenset[str]:
+    """Names of the files with code."""
+    return frozenset(Path(file).name for file in config.code)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

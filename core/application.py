@@ -3,33 +3,28 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Iterable
 from functools import partial
 from typing import Any
 
-import aiohttp
 import structlog
+from aiohttp import web
 
-from core import commands, health, metrics, pseudonym, server
+from core import commands, health, making, metrics, pseudonym, server
 from core.access.access import Access
-from core.adapter import Adapter, Settings, Wiring
+from core.adapter import Settings, Wiring
 from core.archive.erased import Erased
 from core.archive.feed import Feed
 from core.archive.opening import open_archive
 from core.bot import Bot, Resources
 from core.cancel import cancelled
 from core.context.kept import KeptCalibrations
-from core.conversation import beginning
-from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
-from core.engine.hasten import hasten
-from core.engine.lease import Lease
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.engine.store import open_store
 from core.engine.worker import Worker
-from core.errors import ConfigError, HubError, StoreError
+from core.errors import StoreError
 from core.hub import Hub
 from core.identity import identity
 from core.limits.limits import Limits
@@ -39,9 +34,9 @@ from core.parts import Configuration, Extra, Parts
 from core.people.people import People
 from core.plan import Step, bot_digest, digests, steps
 from core.pseudonym import Pseudonyms
-from core.site import Site
-from core.slow import Runner
+from core.site import serving
 from core.supervisor import Channel, Pace, Supervisor
+from core.wiring import Cursors, client, wired
 from core.work import sender
 
 log = structlog.get_logger(__name__)
@@ -105,9 +100,9 @@ class Application:
                 people=self.people,
                 erased=erased,
             )
-            self._http = await stack.enter_async_context(_client())
+            self._http = await stack.enter_async_context(client())
             self._extra = await stack.enter_async_context(self.parts.playground(self.config))
-            await self._listen(stack)
+            self.url = await stack.enter_async_context(serving(self._pages(), hub.host, hub.port))
             self._extra.listening(self.url)
             worker = Worker(self.engine, self.hub.turn, name=self._worker_name())
             self._learnt = KeptCalibrations(hub.var / "calibrations.json")
@@ -137,8 +132,8 @@ class Application:
                 await self.hub.afterwards.stop()
                 await self.supervisor.stop()
                 await asyncio.gather(*self._retiring, return_exceptions=True)
-                await _stop_bots(self._bots.values())
-                await cancelled(tasks, again=5.0)
+                await making.stop(self._bots.values())
+                await cancelled(tasks)
                 await self.engine.close()
 
     async def _archive(self) -> tuple[Feed | None, Erased | None]:
@@ -183,7 +178,7 @@ class Application:
                 models = await self._opened_models(config)
                 undo.push_async_callback(models.close)
             fresh = await self._made_bots(config, models, keep=set(self._bots) - changed_bots)
-            undo.push_async_callback(_stop_bots, fresh.values())
+            undo.push_async_callback(making.stop, fresh.values())
             affected = [
                 name
                 for name, channel in self.supervisor.channels.items()
@@ -213,7 +208,7 @@ class Application:
         """Close what turns of former channels may still be using, when those have ended."""
         limit = self.config.hub.drain
         await asyncio.gather(*(channel.idle(limit) for channel in channels))
-        await _stop_bots(old_bots)
+        await making.stop(old_bots)
         if models is not None:
             await models.close()
 
@@ -249,12 +244,6 @@ class Application:
             "configuration": health.configuration(self.rejected),
         }
 
-    async def _refresh(self) -> None:
-        """Bring the gauges up to date."""
-        with contextlib.suppress(StoreError):
-            dead_letters = await DeadLetters(self.engine).count()
-            health.gauge(self.supervisor.channels, await self.engine.stats(), dead_letters)
-
     def _all_channels(self, config: Configuration) -> dict[str, Settings]:
         """Also those that are not in the file; where their bot is gone, the first there is answers there."""
         if not config.bots:
@@ -268,39 +257,24 @@ class Application:
 
     def _channel(self, entry: tuple[str, Settings]) -> Channel:
         name, settings = entry
-        local = name in self._extra.channels
         wiring = Wiring(
             channel=name,
             inbox=self.hub.accept,
             http=self._http,
-            public_url=self.url if local else self.config.public_url,
-            cursors=_Cursors(self.engine, name),
+            public_url=self.url if name in self._extra.channels else self.config.public_url,
+            cursors=Cursors(self.engine, name),
             commands=commands.COMMANDS,
         )
-        build = partial(self._build, settings, wiring)
-        lease = partial(Lease, self.engine, holder=f"{self._worker_name()}/{name}")
-        on_running = partial(hasten, self.engine, beginning(name))
-        return Channel(name, settings, self._bots[settings.bot], build, self.pace, lease, on_running=on_running)
-
-    def _build(self, settings: Settings, wiring: Wiring) -> Adapter[Any]:
-        return self.parts.adapter_type(settings.platform)(settings, wiring)
+        bot, holder = self._bots[settings.bot], self._worker_name()
+        return wired(wiring, settings, bot, self.parts.adapter_type, self.engine, holder=holder, pace=self.pace)
 
     async def _made_bots(
         self, config: Configuration, models: Models, keep: Collection[str] = ()
     ) -> dict[str, Bot[Any]]:
         """Started bots for all channels but those that have one. Raises ConfigError; then none is left running."""
-        made: dict[str, Bot[Any]] = {}
+        names = {settings.bot for settings in self._all_channels(config).values()} - set(keep)
         resources = Resources(models.chains(), config.personalities, models.embedders(), self._learnt.calibrations)
-        try:
-            for name in sorted({settings.bot for settings in self._all_channels(config).values()} - set(keep)):
-                if name not in config.bots:
-                    raise ConfigError([f"there is no bot '{name}'"])
-                made[name] = self.parts.bot_type(config.bots[name].use)(config.bots[name], resources)
-                await made[name].start()
-        except BaseException:
-            await _stop_bots(made.values())
-            raise
-        return made
+        return await making.started(names, config.bots, self.parts.bot_type, resources)
 
     def _worker_name(self) -> str:
         """The same after a restart, so that turns which a crash cut off are taken up at once and not after their lease.
@@ -309,48 +283,12 @@ class Application:
         hub = self.config.hub
         return f"{identity(hub.var)}:{hub.host}:{hub.port or os.getpid()}"
 
-    async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
-        """Open the one port. Raises HubError where it is taken."""
+    def _pages(self) -> web.Application:
+        """All that the one port serves."""
         app = server.application(self.supervisor.channels, self.report)
         self._extra.mount(app)
         token = self.config.hub.metrics_token.get_secret_value()
         is_private = server.is_private(self.config.hub.host, self.config.public_url)
-        app.add_routes(metrics.routes(token, is_private=is_private, refresh=self._refresh))
-        # Bodies are not inflated before anybody has looked at them: compressed ones are refused.
-        runner = Runner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        host, port = self.config.hub.host, self.config.hub.port
-        try:
-            await Site(runner, host, port).start()
-        except OSError as error:
-            raise HubError(
-                f"cannot listen on {host}:{port} ({error.strerror}); set PORT or hub.port to another"
-            ) from error
-        bound = runner.addresses[0][1]
-        self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{bound}"  # noqa: S104
-
-
-async def _stop_bots(bots: Iterable[Bot[Any]]) -> None:
-    """Stop each; one that fails at it keeps none of the others from it."""
-    for bot in bots:
-        try:
-            await bot.stop()
-        except Exception:  # noqa: BLE001 - the edge of one bot
-            await log.aexception("bot stopped badly", bot=bot.settings.use)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cursors:
-    engine: Engine
-    channel: str
-
-    async def read(self) -> Mapping[str, str]:
-        return await self.engine.cursors(self.channel)
-
-
-def _client() -> aiohttp.ClientSession:
-    """The one pooled client of all adapters."""
-    timeout = aiohttp.ClientTimeout(total=30, sock_connect=5)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    return aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        refresh = partial(health.refresh, self.supervisor.channels, self.engine)
+        app.add_routes(metrics.routes(token, is_private=is_private, refresh=refresh))
+        return app

@@ -1,10 +1,13 @@
 """How each part of a running hub is, as `/health` tells it and as the metrics have it."""
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 
 from core import metrics
-from core.engine.engine import Stats
+from core.engine.dead import DeadLetters
+from core.engine.engine import Engine, Stats
+from core.errors import StoreError
 from core.supervisor import Channel, State
 
 
@@ -23,6 +26,13 @@ def configuration(rejected: Collection[str]) -> dict[str, object]:
     """Whether the last edit is in force, and where its faults are: anybody may read this, and what is wrong there may
     be a misplaced secret."""
     return {"ok": not rejected, "faults": [_place(fault) for fault in rejected]}
+
+
+async def refresh(channels: Mapping[str, Channel], engine: Engine) -> None:
+    """Bring the gauges up to date, as far as the store answers."""
+    with contextlib.suppress(StoreError):
+        dead_letters = await DeadLetters(engine).count()
+        gauge(channels, await engine.stats(), dead_letters)
 
 
 def gauge(channels: Mapping[str, Channel], stats: Stats, dead_letters: int) -> None:

@@ -56,6 +56,11 @@ class Configuration(Protocol):
     @property
     def personalities(self) -> Mapping[str, Personality]: ...
     @property
+    def code(self) -> Mapping[str, str]:
+        """File with code of one's own, as the bots name it -> a digest of what it says."""
+        ...
+
+    @property
     def public_url(self) -> str: ...
     def secrets(self) -> set[str]:
         """Every secret value in it, for the logs to hide."""

@@ -27,13 +27,15 @@ def digests(config: "Configuration") -> dict[str, str]:
 
 
 def bot_digest(config: "Configuration", name: str) -> str:
-    """Of a bot and of what it uses: the models, since they are opened and closed together, and the personalities."""
+    """Of a bot and of what it uses: the models, since they are opened and closed together, the personalities, and
+    files with code of one's own."""
     bot = config.bots.get(name)
     keys = type(bot).model_fields if bot else ()
     return _digest(
         bot.model_dump() if bot else None,
         _section(config.models) if {"model", "embeddings"} & set(keys) else None,
         _section(config.personalities) if "personality" in keys else None,
+        [config.code.get(file) for file in getattr(bot, "tools_from", ())],
     )
 
 

@@ -78,6 +78,7 @@ class Answer:
                     raise
                 if is_last:
                     self.is_spoilt = True
+                    self.turn.problem = f"the answer broke off: {error}"
                     yield f"\n\n*{say(Sentence.BROKEN_OFF, self.context.language)}*"
                     return
                 self._heard.clear()
@@ -138,6 +139,7 @@ class Answer:
         self._heard.clear()
 
     def _withheld(self) -> str:
+        self.turn.problem = "the answer was withheld: it gave the instructions away"
         return say(Sentence.WITHHELD, self.context.language, reference=self.turn.reference)
 
     def _learn(self, end: End) -> None:

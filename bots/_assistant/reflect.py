@@ -7,16 +7,21 @@ import structlog
 
 from bots._assistant.speakers import Speakers
 from core.bot import Remembered
-from core.context.calibration import Calibrations
 from core.context.entry import Entry
+from core.context.exact import Counts
 from core.context.settings import ContextSettings
-from core.context.summary import Summary, accept, plan
+from core.context.summary import Summary, accept, are_enough, plan
 from core.model.errors import ModelError
 from core.model.port import ChatMessage, Model, TextPiece
 from core.safety import checked
 
 log = structlog.get_logger(__name__)
 
+_TURN = 2
+"""Messages that a turn adds."""
+_LOOK_EVERY = 6
+"""Messages between two looks whether a session without a summary is large enough for one: to know, all its messages
+are counted."""
 _SLACK = 50
 """Tokens that a summary may run over its length; they are cut away."""
 
@@ -24,13 +29,17 @@ _SLACK = 50
 async def reflected(
     model: Model,
     settings: ContextSettings,
-    calibrations: Calibrations,
+    counts: Counts,
     history: Sequence[Remembered],
     summary: Summary | None,
     first: int,
 ) -> Summary | None:
     """A newer summary; None where none is due, or none could be made: the next look back tries again."""
-    count = calibrations.of(model.name).count
+    if not are_enough(len(history), summary, settings, first=first):
+        return None
+    if settings.strategy == "auto" and summary is None and (first + len(history)) % _LOOK_EVERY >= _TURN:
+        return None
+    count = counts.of(model.name)
     made = plan(remembered(history, Speakers("")), summary, settings, count=count, first=first)
     if made is None:
         return None

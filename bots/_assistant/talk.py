@@ -17,6 +17,7 @@ from core import metrics
 from core.bot import Restart, Turn
 from core.context.calibration import Calibrations
 from core.context.entry import Entry
+from core.context.exact import Counts
 from core.context.settings import ContextSettings
 from core.events import Part
 from core.language.sentences import Sentence, say
@@ -48,6 +49,7 @@ class Talk:
         links: Sequence[str] | None,
         toolbox: Toolbox,
         calibrations: Calibrations,
+        counts: Counts,
         find: Callable[[str], Awaitable[Sequence[Source]]] | None,
     ) -> None:
         """`personas`: those of the personalities that a user may choose; `links`: hosts, None: all; `find`: searches
@@ -59,6 +61,7 @@ class Talk:
         self._links = links
         self._toolbox = toolbox
         self._calibrations = calibrations
+        self._counts = counts
         self._find = find
         self._secret = secrets.token_hex(16)
 
@@ -107,6 +110,7 @@ class Talk:
         finished = self._finished(said, personality, language, mark, sources)
         if not finished and said:
             turn.off_record()
+            turn.problem = "the answer was withheld: nothing of it may be shown"
             finished = say(Sentence.WITHHELD, language, reference=turn.reference)
         if not finished.startswith(said):
             yield Restart()
@@ -140,7 +144,7 @@ class Talk:
 
     def _told(self, model: Model, turn: Turn, system: str, untold: Sequence[ChatMessage], tools: str) -> Told:
         """What the model is told: who it is and what the documents say, what was said before, and the question."""
-        count = self._calibrations.of(model.name).count
+        count = self._counts.of(model.name)
         speakers = None if turn.direct else Speakers(self.personality(turn).name)
         history = remembered(turn.history, speakers)
         label = speakers.label(turn.account, turn.user.name) if speakers else ""

@@ -22,6 +22,9 @@ class ContextSettings(BaseModel):
     """Tokens of a prompt and its answer together: what the model takes, or what you care to pay for."""
     reserve: Annotated[int, Field(ge=0)] = 1000
     """Of these, kept free for the answer."""
+    count: Literal["auto", "estimate", "exact"] = "auto"
+    """How tokens are counted. estimate: by script, corrected by what the provider bills | exact: by the model's own
+    vocabulary, which needs the extra `exact` | auto: exactly where that can be had."""
     messages: Annotated[int, Field(ge=1, le=200)] = 60
     """Messages of the history at most; pinned ones come on top."""
     importance_above: Annotated[int, Field(ge=0)] = 2000

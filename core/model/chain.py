@@ -56,6 +56,10 @@ class Chain:
         return self._links[0].model.name
 
     @property
+    def served_as(self) -> str:
+        return self._links[0].model.served_as
+
+    @property
     def context_tokens(self) -> int:
         return self._links[0].model.context_tokens
 

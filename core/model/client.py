@@ -50,6 +50,10 @@ class OpenAIModel:
         )
 
     @property
+    def served_as(self) -> str:
+        return self.settings.name
+
+    @property
     def context_tokens(self) -> int:
         return self.settings.context_tokens
 

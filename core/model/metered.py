@@ -29,6 +29,10 @@ class Metered:
         return self._model.name
 
     @property
+    def served_as(self) -> str:
+        return self._model.served_as
+
+    @property
     def context_tokens(self) -> int:
         return self._model.context_tokens
 
@@ -86,6 +90,7 @@ def _size(messages: Sequence[ChatMessage], tools: Sequence[ToolSpec]) -> int:
     """No prompt has more tokens than bytes: the vocabularies in use are built on bytes."""
     size = _PER_REQUEST + sum(len(msgspec.json.encode(tool)) for tool in tools)
     for message in messages:
-        calls = sum(len(call.name.encode()) + len(call.arguments.encode()) for call in message.calls)
-        size += _PER_MESSAGE + len(message.text.encode()) + len(message.name.encode()) + calls
+        size += _PER_MESSAGE + len(message.text.encode()) + len(message.name.encode())
+        for call in message.calls:
+            size += len(call.name.encode()) + len(call.arguments.encode())
     return size

@@ -20,7 +20,7 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """JSON, as the model wrote it: it may be wrong."""
 
 
-class ChatMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+class ChatMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One message of what the model is told."""
 
     role: Role
@@ -77,6 +77,11 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """As the configuration calls it."""
+        ...
+
+    @property
+    def served_as(self) -> str:
+        """As its server calls it."""
         ...
 
     @property

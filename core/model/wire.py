@@ -26,7 +26,7 @@ class _Call(msgspec.Struct, frozen=True):
     type: str = "function"
 
 
-class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     role: str
     content: str | None
     name: str = ""
@@ -89,8 +89,8 @@ def _message(message: ChatMessage) -> _Message:
     return _Message(
         message.role,
         None if message.calls and not message.text else message.text,
-        name="" if message.role == "tool" else _NOT_IN_NAMES.sub("_", message.name)[:64],
-        tool_calls=tuple(_call(call) for call in message.calls),
+        name=_NOT_IN_NAMES.sub("_", message.name)[:64] if message.name and message.role != "tool" else "",
+        tool_calls=tuple(map(_call, message.calls)),
         tool_call_id=message.call_id,
     )
 

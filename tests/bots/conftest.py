@@ -24,18 +24,18 @@ async def assistant(server):
     """Makes assistants with the models `default` and `small` on the played provider."""
     opened, made = [], []
 
-    async def make(personality=ADA, others=(), **keys):
+    async def make(personality=ADA, others=(), served="played", **keys):
         models = Models(
             {
                 name: ModelSettings(
                     base_url=server.url,
                     api_key=server.api_key,
-                    name=served,
+                    name=name_there,
                     limits=LIMITS,
                     price_input=1,
                     price_output=2,
                 )
-                for name, served in (("default", "played"), ("small", "played-small"))
+                for name, name_there in (("default", served), ("small", "played-small"))
             },
             retries=Retries(times=0),
         )

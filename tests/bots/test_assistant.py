@@ -7,10 +7,12 @@ import pytest
 from bots.assistant import AssistantSettings, Bot
 from core import metrics
 from core.bot import Remembered, Resources, Restart
+from core.errors import ConfigError
 from core.limits.purse import Purse
 from core.persona.settings import Personality
 from simulators.openai import Fault, Script
 from tests.bots.asking import ADA, read, turn
+from tests.core.context.vocabularies import tokens
 
 STRICT = Personality(
     name="Ada", role="a helper", constraints=[{"text": "No promises.", "forbid": ["promise"]}], repair=True
@@ -142,6 +144,20 @@ async def test_token_estimates_learn_from_what_the_provider_counted(server, assi
     before = bot.calibrations.of("default")
     await read(bot, turn("The provider knows what this costs."))
     assert bot.calibrations.of("default") != before
+
+
+async def test_where_the_vocabulary_is_known_a_question_is_counted_exactly(server, assistant):
+    asked = turn("Straßenverkehrsordnung, 你好, naïve façade")
+    await read(await assistant(served="gpt-4o-mini"), asked)
+    assert asked.tokens == tokens("o200k_base", asked.text)
+    estimated = turn(asked.text)
+    await read(await assistant(served="gpt-4o-mini", context={"count": "estimate"}), estimated)
+    assert estimated.tokens != asked.tokens
+
+
+async def test_exact_counts_that_cannot_be_had_are_refused_at_the_start(server, assistant):
+    with pytest.raises(ConfigError, match="vocabulary of 'played' is not known"):
+        await assistant(context={"count": "exact"})
 
 
 async def test_a_long_history_never_breaks_the_budget(server, assistant):

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from config.load import load
 from config.schema import Config
 from core.adapter import Settings
 from core.bot import BotSettings
+from core.context.settings import ContextSettings
 from core.errors import ConfigError
+from core.model.mcp import MCPSettings
 
 
 class TelegramSettings(Settings):
@@ -34,8 +36,21 @@ class KnowledgeSettings(BotSettings):
     knowledge: list[str] = ["knowledge/"]
 
 
+class AssistantSettings(BotSettings):
+    model: str = "main"
+    personality: str = "ada"
+    personas: list[str] = Field(default_factory=list)
+    tools_from: list[str] = Field(default_factory=list)
+    mcp: dict[str, MCPSettings] = Field(default_factory=dict)
+    context: ContextSettings = ContextSettings()
+
+
 PLATFORMS: dict[str, type[Settings]] = {"telegram": TelegramSettings, "console": ConsoleSettings}
-BOTS: dict[str, type[BotSettings]] = {"echo": BotSettings, "knowledge": KnowledgeSettings}
+BOTS: dict[str, type[BotSettings]] = {
+    "assistant": AssistantSettings,
+    "echo": BotSettings,
+    "knowledge": KnowledgeSettings,
+}
 
 SMALL = """\
 channels:
@@ -46,6 +61,18 @@ channels:
 bots:
   assistant: {use: echo}
 """
+
+WITH_MODELS = """\
+models:
+  main: {name: m}
+  small: {name: s}
+personalities:
+  ada: {name: Ada, role: a helper}
+bots:
+  assistant:
+    use: assistant
+"""
+"""A bot to which more keys may be added."""
 
 
 class Folder:

@@ -1,9 +1,12 @@
 """A whole configuration comes out typed, and every mistake a newcomer makes is told where it stands."""
 
+from pathlib import Path
+
 import pytest
 
 from config.load import environment
 from core.errors import ConfigError
+from tests.config.conftest import WITH_MODELS
 
 
 def test_a_small_file_becomes_typed_settings(folder, small):
@@ -52,6 +55,28 @@ def test_no_secret_shows_when_a_configuration_is_printed(folder, small):
     assert config.secrets() == {"fake-secret", "redis://:fake-pass@x"}
 
 
+def test_secrets_deep_in_a_bot_are_hidden_with_and_without_their_scheme(folder):
+    config = folder.load(
+        WITH_MODELS
+        + "    mcp:\n"
+        + "      shop: {command: [shop], env: {TOKEN: fake-token}}\n"
+        + "      desk: {url: 'http://desk.test', headers: {Authorization: Bearer fake-key}}\n"
+    )
+    assert config.secrets() == {"fake-token", "Bearer fake-key", "fake-key"}
+    assert "fake-" not in repr(config)
+
+
+def test_code_that_a_bot_names_is_part_of_the_configuration(folder):
+    text = WITH_MODELS + "    tools_from: [mine.py, away.py]\n"
+    Path("mine.py").write_text("one = 1")
+    before = folder.load(text)
+    Path("mine.py").write_text("two = 2")
+    after = folder.load(text)
+    assert before.code.keys() == {"mine.py", "away.py"}
+    assert before.code["away.py"] == ""
+    assert before != after == folder.load(text)
+
+
 def test_a_configuration_cannot_be_changed(folder, small):
     config = folder.load(small)
     with pytest.raises(AttributeError):
@@ -86,7 +111,7 @@ chanels:
         "hub.yaml:5:15 channels.desk.platform: 'telegran' is none of console, telegram, did you mean 'telegram'?",
         "hub.yaml:8:5 channels.shop.bot_tokn: there is no such key, did you mean 'bot_token'?",
         "hub.yaml:9:10 channels.shop.bot: 'asistant' is none of assistant, did you mean 'assistant'?",
-        "hub.yaml:11:20 bots.assistant.use: 'eco' is none of echo, knowledge, did you mean 'echo'?",
+        "hub.yaml:11:20 bots.assistant.use: 'eco' is none of assistant, echo, knowledge, did you mean 'echo'?",
         "hub.yaml:12:1 chanels: there is no such key, did you mean 'channels'?",
     ]
 
@@ -206,6 +231,57 @@ MISTAKES = {
         "hub.yaml:2:3 channels.desk.bot: there is no bot 'assistant'",
     ),
 }
+
+
+DANGLING = {
+    "a model": (
+        "    model: mian\n",
+        "hub.yaml:9:12 bots.assistant.model: 'mian' is none of main, small, did you mean 'main'?",
+    ),
+    "one of a list": (
+        "    personas: [ada, aad]\n",
+        "hub.yaml:9:21 bots.assistant.personas[1]: 'aad' is none of ada, did you mean 'ada'?",
+    ),
+    "one of a list, line by line": (
+        "    personas:\n      - ada\n      - zzz\n",
+        "hub.yaml:11:9 bots.assistant.personas[1]: 'zzz' is none of ada",
+    ),
+    "a key within a key": (
+        "    context: {summary_model: smal}\n",
+        "hub.yaml:9:30 bots.assistant.context.summary_model: 'smal' is none of main, small, did you mean 'small'?",
+    ),
+    "a key within a key, line by line": (
+        "    context:\n      summary_model: zzz\n",
+        "hub.yaml:10:22 bots.assistant.context.summary_model: 'zzz' is none of main, small",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "fault"), DANGLING.values(), ids=DANGLING)
+def test_a_name_of_what_is_not_there_is_told_with_its_place(folder, text, fault):
+    assert folder.faults(WITH_MODELS + text) == [fault]
+
+
+@pytest.mark.parametrize("text", ["", "    context: {summary_model: ''}\n", "    context: {}\n", "    personas: []\n"])
+def test_a_name_that_is_not_given_names_nothing(folder, text):
+    assert folder.load(WITH_MODELS + text).bots["assistant"].context.summary_model == ""
+
+
+def test_names_that_are_there_are_taken(folder):
+    bot = folder.load(WITH_MODELS + "    personas: [ada]\n    context: {summary_model: small}\n").bots["assistant"]
+    assert (bot.personas, bot.context.summary_model) == (["ada"], "small")
+
+
+def test_a_default_that_is_not_there_is_told_where_the_bot_stands(folder):
+    faults = folder.faults("models: {}\npersonalities: {ada: {name: A, role: r}}\nbots: {b: {use: assistant}}\n")
+    assert faults == ["hub.yaml:3:8 bots.b.model: there is no model 'main'"]
+
+
+def test_what_is_no_name_at_all_is_told_once(folder):
+    assert folder.faults(WITH_MODELS + "    personas: [[ada]]\n    context: [small]\n") == [
+        "hub.yaml:9:16 bots.assistant.personas[0]: expected text, not a list",
+        "hub.yaml:10:14 bots.assistant.context: expected keys with values, not a list",
+    ]
 
 
 @pytest.mark.parametrize(("text", "fault"), MISTAKES.values(), ids=MISTAKES)

@@ -8,6 +8,7 @@ import pytest
 
 from config.schema import Config
 from config.watch import Rejected, Watch
+from tests.config.conftest import WITH_MODELS
 
 
 @pytest.fixture
@@ -37,10 +38,23 @@ async def test_an_editor_that_replaces_the_file_is_noticed_every_time(news, fold
         assert (await news()).channels["desk"].bot_token.get_secret_value() == f"{number}:fake"
 
 
+async def test_an_edit_of_code_that_a_bot_names_is_told(folder, tmp_path):
+    (tmp_path / "code").mkdir()
+    code = tmp_path / "code/mine.py"
+    code.write_text("one = 1")
+    told = aiter(Watch(folder.load, folder.load(f"{WITH_MODELS}    tools_from: [{code}]\n")))
+    async with asyncio.timeout(2):
+        found = asyncio.ensure_future(anext(told))
+        await asyncio.sleep(0)
+        code.write_text("one = 1.0")
+        assert (await found).code[str(code)]
+    await told.aclose()
+
+
 async def test_a_bad_edit_is_told_and_its_repair_too(news, folder, small):
     folder.path.write_text(small.replace("echo", "eco"))
     assert await news() == Rejected(
-        ("hub.yaml:7:20 bots.assistant.use: 'eco' is none of echo, knowledge, did you mean 'echo'?",)
+        ("hub.yaml:7:20 bots.assistant.use: 'eco' is none of assistant, echo, knowledge, did you mean 'echo'?",)
     )
     folder.path.write_text(small)
     assert isinstance(await news(), Config)

@@ -13,7 +13,6 @@ from core.model.settings import ModelSettings
 from core.parts import Extra, Parts
 from tests.fakes import FakeAdapter, FakeBot
 
-
 NONE = SecretStr("")
 
 
@@ -38,6 +37,7 @@ class Configuration:
     models: dict[str, ModelSettings] = field(default_factory=dict)
     personalities: dict = field(default_factory=dict)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
+    code: dict[str, str] = field(default_factory=dict)
     public_url: str = ""
 
     def secrets(self):

@@ -1,13 +1,15 @@
 import asyncio
 import contextlib
 import os
+import socket
 from dataclasses import replace
 
 import pytest
 import structlog
 
 from core.application import Application
-from core.errors import ConfigError
+from core.bot import BotSettings
+from core.errors import ConfigError, HubError
 from core.events import Address, Message
 from core.identity import identity
 from core.model.models import Models
@@ -64,7 +66,7 @@ async def test_former_bots_and_models_outlive_the_turns_that_use_them(store, tmp
         hold = built.bots[0].holds["slow"] = asyncio.Event()
         await application.hub.accept(Message(uid="1", address=Address("desk", "r"), user=ANN, text="slow", direct=True))
         await until(lambda: built.bots[0].turns)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(4):
             await application.apply(replace(one, models={"default": MODEL}))
         await asyncio.sleep(0.02)
         assert (len(built.bots), built.bots[0].stopped, closed) == (2, 0, [])
@@ -85,6 +87,34 @@ async def test_a_refused_configuration_leaves_no_models_open(store, tmp_path, pr
             await application.apply(replace(one, models={"default": MODEL}))
         assert len(closed) == 1
         assert application.supervisor.channels["desk"].adapter is built.adapters[0]
+
+
+async def test_an_edit_of_a_bots_code_starts_it_anew(store, tmp_path, prefix):
+    class WithCode(BotSettings):
+        tools_from: list[str] = ["mine.py"]
+
+    built = Built()
+    built.bot_class = Noted
+    one = replace(configuration(store, tmp_path, desk="a"), bots={"a": WithCode(use="fake")}, code={"mine.py": "1"})
+    async with running(one, built, prefix) as application:
+        await application.apply(replace(one))
+        assert len(built.bots) == 1
+        assert await application.apply(replace(one, code={"mine.py": "2"})) == {"desk": "restart"}
+        await until(lambda: built.bots[0].stopped)
+        assert len(built.bots) == 2
+
+
+async def test_a_port_that_is_taken_is_told_and_leaves_nothing_open(store, tmp_path, prefix):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        one = configuration(store, tmp_path, desk="a")
+        port = other.getsockname()[1]
+        before = asyncio.all_tasks()
+        with pytest.raises(HubError, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with running(replace(one, hub=replace(one.hub, port=port)), Built(), prefix):
+                pass
+        assert asyncio.all_tasks() == before
 
 
 async def test_where_the_bot_of_the_playground_goes_another_answers_there(store, tmp_path, prefix):

@@ -19,12 +19,20 @@ personalities:
 """
 
 
+SMART = {"plain": "keep", "smart": "restart"}
+
+
+def read(tmp_path, text):
+    (tmp_path / "hub.yaml").write_text(textwrap.dedent(text))
+    return composition.load(tmp_path / "hub.yaml")
+
+
+def edit(tmp_path, text, was, becomes):
+    return steps(digests(read(tmp_path, text)), digests(read(tmp_path, text.replace(was, becomes))))
+
+
 def after(tmp_path, was, becomes):
-    loaded = []
-    for text in (TEXT, TEXT.replace(was, becomes)):
-        (tmp_path / "hub.yaml").write_text(textwrap.dedent(text))
-        loaded.append(digests(composition.load(tmp_path / "hub.yaml")))
-    return steps(*loaded)
+    return edit(tmp_path, TEXT, was, becomes)
 
 
 def test_an_edit_that_says_the_same_touches_nothing(tmp_path):
@@ -34,6 +42,22 @@ def test_an_edit_that_says_the_same_touches_nothing(tmp_path):
 def test_a_model_or_personality_touches_the_channels_of_bots_that_use_such(tmp_path):
     assert after(tmp_path, "name: m,", "name: n,") == {"plain": "keep", "smart": "restart"}
     assert after(tmp_path, "a helper", "a friend") == {"plain": "keep", "smart": "restart"}
+
+
+def test_a_secret_of_a_program_with_tools_touches_its_bot(tmp_path):
+    server = "personality: ada, mcp: {shop: {command: [shop], env: {TOKEN: fake-one}}}}"
+    assert edit(tmp_path, TEXT.replace("personality: ada}", server), "fake-one", "fake-two") == SMART
+    server = "personality: ada, mcp: {desk: {url: 'http://desk.test', headers: {Authorization: fake-one}}}}"
+    assert edit(tmp_path, TEXT.replace("personality: ada}", server), "fake-one", "fake-two") == SMART
+
+
+def test_an_edit_of_its_tools_touches_the_bot(tmp_path):
+    (tmp_path / "mine.py").write_text("one = 1")
+    text = TEXT.replace("personality: ada}", f"personality: ada, tools_from: [{tmp_path}/mine.py]}}")
+    before = digests(read(tmp_path, text))
+    assert steps(before, digests(read(tmp_path, text))) == {"plain": "keep", "smart": "keep"}
+    (tmp_path / "mine.py").write_text("two = 2")
+    assert steps(before, digests(read(tmp_path, text))) == SMART
 
 
 def test_turning_off_and_on_is_a_stop_and_a_start(tmp_path):

@@ -32,6 +32,7 @@ class FakeModel:
 
     def __init__(self, name: str = "fake", *, context_tokens: int = 1000) -> None:
         self.name = name
+        self.served_as = name
         self.context_tokens = context_tokens
         self.script: list[ModelError | list[Piece | ModelError]] = []
         self.asked: list[list[ChatMessage]] = []
