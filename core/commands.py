@@ -34,6 +34,20 @@ COMMANDS = (
 )
 
 
+_ALONE = frozenset({"help", "stop", "reset", "persona", "language", "usage", "link", "unlink"})
+_WITH_A_WORD = frozenset({"persona", "language", "link"})
+
+
+def short(text: str) -> tuple[str, str]:
+    """`/ai usage` is `/usage`, where a platform lets only `/ai` be set up: the command and what follows it.
+
+    Two empty texts for a question: a command is only what cannot well be one."""
+    name, *rest = text.lower().split()[:3] or [""]
+    if (not rest and name in _ALONE) or (len(rest) == 1 and name in _WITH_A_WORD):
+        return name, text.split()[1] if rest else ""
+    return "", ""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """Who gave a command, to whom, and whom a command may need to ask."""

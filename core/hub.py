@@ -137,6 +137,7 @@ class Hub:
         """Answer the event at the head of a conversation, from where an earlier try left off.
 
         What it raises, the worker takes as "try again later"."""
+        began = time.monotonic()
         try:
             events = waiting(claim.envelopes)
         except msgspec.DecodeError as error:
@@ -156,8 +157,8 @@ class Hub:
                 return
             work = await self._begun(claim, events, Session.of(claim), channel, channel.adapter)
             known = [event.uid for event in events]
-            overlap = channel.settings.overlap
-            with self.under_way.answering(claim.conversation, work.question, overlap, work.is_for_us, known) as it:
+            about = (work.question, channel.settings.overlap, work.is_for_us)
+            with self.under_way.answering(claim.conversation, *about, known, began) as it:
                 await self._take(work, it)
 
     async def _is_elsewhere(self, claim: Claim, event: AnyEvent, channel: Channel) -> bool:
@@ -222,12 +223,11 @@ class Hub:
         if isinstance(verdict, Silence):
             work.staged.notes = verdict.notes
             return self._nothing(work, verdict.reason)
-        if isinstance(verdict, Refusal):
-            metrics.count("refusals_total", reason=verdict.reason)
-            return [Part(say(verdict.line, choose(work.event.user.locale, None, "")))]
         turn = turn_of(work)
         if denied := await self.access.check(work.event, work.channel.settings):
             return self._refused(work, denied.reason, denied.text(turn.language))
+        if isinstance(verdict, Refusal):
+            return self._refused(work, verdict.reason, say(verdict.line, turn.language))
         command = work.command(turn) or await self._answered_link(work, turn)
         if not command:
             purse = await self.limits.reserve(work.payer, work.turn_id, work.channel.bot.most(turn))
@@ -248,27 +248,30 @@ class Hub:
             if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                 raise  # the turn is cancelled; else the bot raised that by itself
             if work.claim.tries < self.engine.max_tries:
+                if turn.usage:
+                    await work.delivery.save()
                 raise BotError(f"{type(error).__name__}: {error}") from error
             await log.aexception("bot failed", conversation=work.claim.conversation, event_id=work.event.uid)
             work.staged.reason = f"bot failed: {type(error).__name__}: {error}"
             return [Part(say(Sentence.APOLOGY, turn.language, reference=work.event.uid))]
-        finally:
-            work.staged.usage = turn.usage
         return await self._said(work, turn, answer.parts())
 
     async def _hear_out(self, work: Work, turn: Turn, answer: Answer, command: str) -> None:
         """Have the bot answer, or a command; where the platform can edit, the user reads along."""
         order = commands.Order(turn, work.channel.bot, work.payer, self.limits, self.people, work.here(turn))
         pieces = commands.run(command, order) if command else work.channel.bot.respond(turn)
-        async with asyncio.timeout(TURN_LIMIT):
-            if not work.adapter.can_draft(work.staged.to):
-                async for piece in pieces:
-                    answer.add(piece)
-                return
-            async with Live(answer, work.delivery) as live:
-                async for piece in pieces:
-                    answer.add(piece)
-                    live.news()
+        try:
+            async with asyncio.timeout(TURN_LIMIT):
+                if not work.adapter.can_draft(work.staged.to):
+                    async for piece in pieces:
+                        answer.add(piece)
+                    return
+                async with Live(answer, work.delivery) as live:
+                    async for piece in pieces:
+                        answer.add(piece)
+                        live.news()
+        finally:
+            work.staged.usage += turn.usage  # behind what earlier tries of this event took
 
     async def _answered_link(self, work: Work, turn: Turn) -> str:
         """Whether this answers the question that `/link` asked, by its button or in words."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from core import commands
 from core.adapter import Adapter, Settings
 from core.archive.record import Kept, Said
 from core.bot import Bot, Remembered, Turn
@@ -112,7 +113,11 @@ class Work:
         """The hub's own command that this is; empty where the bot is asked."""
         event = self.event
         if isinstance(event, Command):
-            return "" if event.name in ("ai", "ask") and turn.text.strip() else event.name
+            if event.name not in ("ai", "ask") or not turn.text.strip():
+                return event.name
+            name, rest = commands.short(turn.text)
+            turn.text = rest if name else turn.text
+            return name
         is_followed = not event.direct and self.channel.settings.answer != "mentions"
         return "stop" if asks_to_stop(event) and (turn.notes.stopped or is_followed) else ""
 

@@ -5,10 +5,10 @@ import dataclasses
 
 import pytest
 
-from core.bot import NO_NOTES, Bot, Notes, Remembered
+from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
 from core.context.summary import Summary
 from core.engine.signals import Signals
-from core.events import Deleted, Edited, User
+from core.events import Attachment, Deleted, Edited, User
 from core.hub import Hub
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
@@ -304,3 +304,33 @@ async def test_messages_carry_who_said_them_and_where(chat):
     assert (asked.author, asked.name, asked.ids) == ("fake:ann", "Ann", ("1",))
     assert (answered.of, answered.ids) == ("1", ("m1",))
     assert isinstance(asked, Remembered)
+
+
+async def test_what_a_model_took_before_the_question_was_changed_is_paid_for_too(chat, monkeypatch):
+    began, paid = asyncio.Event(), []
+
+    async def respond(turn):
+        turn.usage.append(Usage("m", 10, 1, 0.25))
+        began.set()
+        if turn.text == "tpyo":
+            await asyncio.Event().wait()
+        yield turn.text
+
+    async def settle(payer, turn_id, *, cost, tokens):
+        paid.append((cost, tokens))
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    monkeypatch.setattr(chat.hub.limits, "settle", settle)
+    await chat.hub.accept(said("tpyo", 1))
+    await began.wait()
+    await chat.hub.accept(edited(1, "typo"))
+    await chat.settled()
+    assert paid[0] == (0.5, 22)
+
+
+async def test_who_may_not_be_answered_is_told_nothing_else_either(channel_with):
+    async with channel_with(access="allowlist") as chat:
+        picture = (Attachment("image", "f"),)
+        texts = await chat.say(said("", 1, attachments=picture), said("", 2, attachments=picture), command("help", n=3))
+        assert len(texts) == 1
+        assert "read text" not in texts[0]

@@ -17,6 +17,8 @@ HUB_KILLS, STORE_KILLS = 10, 3
 PEOPLE = 5
 PAUSE = 0.2
 """Seconds between two messages of one person."""
+MOST = 50
+"""Messages without an answer, after which a person waits: a hub has room for a hundred, and says so when it is full."""
 
 
 class Load:
@@ -42,6 +44,11 @@ class Load:
                 if any(f'"{text}"' in post.body and post.status == 200 for post in posts):
                     self.said[platform, room].append(text)
             await asyncio.sleep(PAUSE)
+            while not self.stop.is_set() and self.unanswered(platform, room) > MOST:
+                await asyncio.sleep(PAUSE)
+
+    def unanswered(self, platform, room):
+        return len(self.said[platform, room]) - len(set(self.answers(platform, room)))
 
     def answers(self, platform, room):
         simulator = self.slack if platform == "slack" else self.telegram
