@@ -13,10 +13,12 @@ import msgspec
 from core.events import AnyEvent
 from core.overlap import Cut, Overlap, Question, cuts
 
-EARLY = 0.5
-"""Seconds between a claim and the beginning of its turn, at most."""
+EARLY = 0.25
+"""Seconds before a turn began in which it may have been claimed already; what was heard before that is in its claim."""
 EARLY_MAX = 1000
 """Conversations."""
+KNOWN_MAX = 10_000
+"""Events."""
 
 
 class CutShort(Exception):
@@ -78,8 +80,12 @@ class UnderWay:
 
     def __init__(self) -> None:
         self._answers: dict[str, Answering] = {}
-        self._early: OrderedDict[str, tuple[float, list[AnyEvent]]] = OrderedDict()
-        """What was heard of conversations in which nothing was under way yet: their turn may just have been claimed."""
+        self._early: OrderedDict[str, list[tuple[float, AnyEvent]]] = OrderedDict()
+        """What was heard, and when, of conversations in which nothing was under way yet: their turn may just have been
+        claimed."""
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Events that turns here knew of. They are heard of late as well, and must not end their own answer, or the
+        next one."""
 
     @contextmanager
     def answering(
@@ -89,15 +95,16 @@ class UnderWay:
         overlap: Overlap,
         is_for_us: Callable[[AnyEvent], bool],
         known: Collection[str] = (),
+        began: float = 0.0,
     ) -> Iterator[Answering]:
         """Known under its conversation while the body runs. `known`: ids of the events that the question was made of,
-        and of those behind them that it was made in the light of."""
+        and of those behind them that it was made in the light of. `began`: when the turn did, by the monotonic
+        clock."""
+        self._know(conversation, known)
         answering = self._answers[conversation] = Answering(question, overlap, is_for_us)
-        heard, events = self._early.pop(conversation, (0.0, []))
-        if heard > time.monotonic() - EARLY:
-            for event in events:
-                if event.uid not in known:
-                    answering.hear(event)
+        for heard, event in self._early.pop(conversation, ()):
+            if heard > began - EARLY and event.uid not in known:
+                answering.hear(event)
         try:
             yield answering
         finally:
@@ -105,13 +112,20 @@ class UnderWay:
                 del self._answers[conversation]
 
     def hear(self, conversation: str, new: AnyEvent) -> bool:
-        """Cut short what a new event ends. True where this process gives the answer in that conversation."""
+        """Cut short what a new event ends. True where this process gives the answer in that conversation, or did."""
+        if (conversation, new.uid) in self._known:
+            return True
         answering = self._answers.get(conversation)
         if answering is None:
-            _, events = self._early.pop(conversation, (0.0, []))
-            self._early[conversation] = (time.monotonic(), [*events[-9:], new])
+            early = self._early.pop(conversation, [])
+            self._early[conversation] = [*early[-9:], (time.monotonic(), new)]
             if len(self._early) > EARLY_MAX:
                 self._early.popitem(last=False)
             return False
         answering.hear(new)
         return True
+
+    def _know(self, conversation: str, events: Collection[str]) -> None:
+        self._known |= {(conversation, uid): None for uid in events}
+        while len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 
+import msgspec
 import pytest
 
 from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
@@ -10,6 +11,7 @@ from core.context.summary import Summary
 from core.engine.signals import Signals
 from core.events import Attachment, Deleted, Edited, User
 from core.hub import Hub
+from core.under_way import Meanwhile
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
 
@@ -334,3 +336,19 @@ async def test_who_may_not_be_answered_is_told_nothing_else_either(channel_with)
         texts = await chat.say(said("", 1, attachments=picture), said("", 2, attachments=picture), command("help", n=3))
         assert len(texts) == 1
         assert "read text" not in texts[0]
+
+
+async def test_a_message_that_is_heard_of_late_ends_neither_its_own_answer_nor_the_next_one(channel_with):
+    def heard(event):
+        return msgspec.json.encode(Meanwhile("fake/r1", event))
+
+    async with channel_with(overlap="interrupt") as chat:
+        one, two = said("one", 1), said("two", 2)
+        chat.bot.holds["one"] = asyncio.Event()
+        await chat.hub.accept(one)
+        await chat.until(lambda: chat.bot.turns)
+        chat.hub.hear(heard(one))
+        chat.bot.holds["one"].set()
+        await chat.settled()
+        chat.hub.hear(heard(one))
+        assert await chat.say(two) == ["one", "two"]

@@ -50,14 +50,24 @@ async def stages():
 
 
 @pytest.fixture
-async def hub(hub_process, stages, model):
-    channels = {name: {"enabled": True, **stage.settings()} for name, stage in stages.items()}
-    bot = {"use": "assistant", "model": "default", "personality": "ada"}
-    hub = hub_process(channels, bot=bot)
-    hub.document["models"] = {"default": {"base_url": model.url, "api_key": model.api_key, "name": "played"}}
-    hub.document["personalities"] = {"ada": PERSONALITY}
-    stages["whatsapp"].webhook_url = f"{hub.url}/webhooks/whatsapp"
-    await hub.start()
-    for name in stages:
-        await hub.until(name, "running")
-    return hub
+def open_hub(hub_process, stages, model):
+    """Starts a hub on these platforms, or all, with a model; `sections` go into its YAML file as they are."""
+
+    async def open_hub(*platforms, bot=None, channel=None, prices=None, **sections):
+        platforms = platforms or tuple(stages)
+        channels = {name: {"enabled": True, **stages[name].settings(), **(channel or {})} for name in platforms}
+        hub = hub_process(channels, bot={"use": "assistant", "model": "default", "personality": "ada", **(bot or {})})
+        played = {"base_url": model.url, "api_key": model.api_key, "name": "played", **(prices or {})}
+        hub.document |= {"models": {"default": played}, "personalities": {"ada": PERSONALITY}, **sections}
+        stages["whatsapp"].webhook_url = f"{hub.url}/webhooks/whatsapp"
+        await hub.start()
+        for name in platforms:
+            await hub.until(name, "running")
+        return hub
+
+    return open_hub
+
+
+@pytest.fixture
+async def hub(open_hub):
+    return await open_hub()
