@@ -1,6 +1,5 @@
 """Where the archive is: a file of ours, or the database that `DATABASE_URL` names."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -28,8 +27,6 @@ def address(url: str, var: Path) -> URL:
 
 
 def _postgres(url: URL) -> URL:
-    if find_spec("asyncpg") is None:
-        raise HubError("DATABASE_URL names a Postgres: install the extra `postgres` of this package")
     # Hosts give addresses in the words of libpq.
     mode = url.query.get("sslmode")
     url = url.set(drivername="postgresql+asyncpg").difference_update_query(["sslmode", "channel_binding"])
