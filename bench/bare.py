@@ -68,9 +68,9 @@ def discord_client(settings: dict[str, Any]) -> tuple[discord.Client, str]:
     return client, settings["bot_token"]
 
 
-def whatsapp(settings: dict[str, Any], public_url: str) -> Any:
+def whatsapp(settings: dict[str, Any], public_url: str, http: AsyncTwilioHttpClient) -> Any:
     """www.twilio.com/docs/usage/webhooks/webhooks-security: check the signature, answer by REST."""
-    client = Twilio(settings["account_sid"], settings["auth_token"], http_client=AsyncTwilioHttpClient())
+    client = Twilio(settings["account_sid"], settings["auth_token"], http_client=http)
     client.api.base_url = settings["api_url"]
     validator = RequestValidator(settings["auth_token"])
 
@@ -87,7 +87,8 @@ def whatsapp(settings: dict[str, Any], public_url: str) -> Any:
 
 async def main(settings: dict[str, Any]) -> None:
     app = slack(settings["slack"])
-    app.router.add_post("/whatsapp", whatsapp(settings["whatsapp"], settings["public_url"]))
+    twilio = AsyncTwilioHttpClient()
+    app.router.add_post("/whatsapp", whatsapp(settings["whatsapp"], settings["public_url"], twilio))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await Site(runner, "127.0.0.1", settings["port"]).start()
@@ -100,9 +101,13 @@ async def main(settings: dict[str, Any]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
-    gateway.cancel()
+    await client.close()
+    await asyncio.wait([gateway])
+    await twilio.close()
+    await runner.cleanup()
     await polling.updater.stop()
     await polling.stop()
+    await polling.shutdown()
 
 
 if __name__ == "__main__":

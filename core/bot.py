@@ -18,7 +18,7 @@ from core.model.port import Model
 from core.persona.settings import Personality
 
 
-class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
+class Remembered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One message of a session's history."""
 
     role: Literal["user", "assistant"]

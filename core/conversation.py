@@ -1,5 +1,6 @@
 """What belongs to one conversation: the key under which events are answered in order and remembered together."""
 
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ def key(event: Event, sharing: Sharing) -> str:
     return "/".join(map(_quoted, parts))
 
 
+@lru_cache(maxsize=4096)  # a turn asks for its key several times, and people speak more than once
 def _quoted(part: str) -> str:
     return quote(part, safe=":+-@")
 

@@ -38,8 +38,10 @@ class Shown(msgspec.Struct, frozen=True):
 def checked(text: str, max_length: int = MAX_INPUT) -> Checked:
     """A message on its way in: without what cannot be seen, and cut where it is too long."""
     clean = visible(text)
-    removed = len(BREAK.sub("\n", text)) - len(clean)
-    return Checked(visible(clean[:max_length]), removed, len(clean) > max_length)
+    removed = 0 if clean is text else len(BREAK.sub("\n", text)) - len(clean)
+    if len(clean) <= max_length:
+        return Checked(clean, removed, False)
+    return Checked(visible(clean[:max_length]), removed, True)
 
 
 def fenced(text: str, label: str, speaker: str) -> str:

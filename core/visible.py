@@ -18,6 +18,12 @@ _TAGS = re.compile("(\U0001f3f4(?:\U000e0067\U000e0062(?:\U000e0065\U000e006e\U0
                    "|\U000e0077\U000e006c\U000e0073)\U000e007f))|[\U000e0000-\U000e007f]")  # fmt: skip
 """The flags of England, Scotland and Wales are spelt in tags; all other tags are text that only a machine reads."""
 _JOINER = re.compile("[\u200c\u200d]")
+_SUSPECT = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e01ef]"
+)
+"""All that any of these looks for: a text with none of it, as most are, is as it should be."""
 _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18aa\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
 """Letters of scripts in which a joiner between two changes how they are written."""
 _PICTURE = re.compile("[\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff\ufe0f]")
@@ -27,7 +33,7 @@ def visible(text: str) -> str:
     """The text without control characters, and without what is invisible to a reader but not to a model.
 
     Joiners stay where a script or an emoji needs them."""
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or not _SUSPECT.search(text):
         return text
     text = _HIDDEN.sub("", _TAGS.sub(lambda tag: tag[1] or "", BREAK.sub("\n", text)))
     text = _JOINER.sub(_needed, text)

@@ -189,7 +189,9 @@ def _read_form(body: bytes) -> list[tuple[str, str]]:
     if len(pairs) > _MOST_FIELDS:
         raise ValueError("too many fields")
     split = (pair.partition("=") for pair in pairs if pair)
-    return [(unquote(name), unquote(value)) for name, _, value in split]
+    return [
+        (unquote(name) if "%" in name else name, unquote(value) if "%" in value else value) for name, _, value in split
+    ]
 
 
 def _read_json(body: bytes) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ makes our own work inside a word, and takes the effect from a literal one.
 """
 
 import re
+from functools import lru_cache
 
 from core.markdown import Renderer
 
@@ -43,6 +44,7 @@ _BETWEEN = re.compile(r"(?<=(.))(?!\1|$)")
 """Between two different characters."""
 
 
+@lru_cache(maxsize=128)  # a message is measured, and a moment later sent
 def to_whatsapp(markdown: str) -> str:
     """The text of a message."""
     return _renderer.render(markdown)

@@ -16,6 +16,7 @@ from core.application import Application
 from core.cli.program import Program
 from core.cli.running import Presence
 from core.errors import ConfigError, HubError
+from core.garbage import look_seldom
 from core.parts import Configuration
 from core.supervisor import Channel, State
 
@@ -41,6 +42,7 @@ def table(channels: list[Channel]) -> Table:
 
 async def serve(program: Program, read: Callable[[], Configuration]) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the process at once. `read` loads the configuration anew."""
+    look_seldom()
     config = read()
     redact = logging.setup(config.hub.log_level.upper())
     redact.learn(config.secrets())

@@ -115,6 +115,10 @@ class Calibrations:
         """How the model of this name in the configuration counts, as far as known."""
         return self._known.get(self._answering.get(model, ""), _FRESH)
 
+    def answered(self, model: str) -> str:
+        """What answered last for the model of this name, as its server calls it; empty before the first answer."""
+        return self._answering.get(model, "")
+
     def wants(self, model: str) -> bool:
         """Whether the next report on it is worth measuring a prompt for: each at first, then one in ten."""
         self._reports += 1

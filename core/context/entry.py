@@ -11,7 +11,7 @@ Count = Callable[[str], int]
 """Tokens of a text; of the empty one none."""
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     role: Literal["user", "assistant", "tool"]
     text: str
     name: str = ""

@@ -63,11 +63,26 @@ class Room:
 
     def take_newest(self, from_place: int = 0) -> None:
         """Take in the newest messages without a gap, none before a place."""
+        if not from_place and not self.taken and self._take_all():
+            return
         for unit in reversed(self.units):
             if unit[-1] < from_place:
                 return
             if unit[0] not in self.taken and not self._take(unit):
                 return
+
+    def _take_all(self) -> bool:
+        """The whole history at once, where it fits, as most do."""
+        places = range(len(self.history))
+        if len(self.history) > self.messages or len(self.units) < len(self.history):
+            return False
+        if (tokens := sum(map(self.size, places))) > self.left:
+            return False
+        self.messages -= len(self.history)
+        self.left -= tokens
+        self.used += tokens
+        self.taken.update(places)
+        return True
 
     def take_what_fits(self, ordered: Iterable[Unit]) -> None:
         """Take in units in this order, passing over those that are too large."""
@@ -90,6 +105,8 @@ class Room:
 
 def units(history: Sequence[Entry]) -> list[Unit]:
     """The history in units; a call whose result is missing is left out, and so is a result without its call."""
+    if not any(entry.unit or entry.calls or entry.role == "tool" for entry in history):
+        return [(at,) for at in range(len(history))]
     members: dict[str, list[int]] = {}
     for at, entry in enumerate(history):
         members.setdefault(entry.unit or f"\0{at}", []).append(at)

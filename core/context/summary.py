@@ -56,14 +56,12 @@ def plan(
     """The next summary to make of a session; None while there is nothing to do.
 
     `first` is the number in the session of `history[0]`; `history` includes the turn that was just answered."""
-    if settings.strategy not in ("auto", "summarize"):
+    if not are_enough(len(history), last, settings, first=first):
         return None
     if last and last.upto > first + len(history):
         last = None  # of a session that is over
     start = max(0, last.upto - first) if last else 0
     end = len(history) - settings.summary_keep
-    if end - start < settings.summary_every:
-        return None
     sizes = [size(entry, count) for entry in history]
     if settings.strategy == "auto" and not last and sum(sizes) <= settings.summarize_above:
         return None
@@ -74,6 +72,14 @@ def plan(
     said = [_message(entry, count) for entry in history[start:end]]
     system = _INSTRUCTIONS.format(words=settings.summary_tokens // 2)
     return Plan(system, "\n".join([*known, *said]), first + end, settings.summary_tokens)
+
+
+def are_enough(messages: int, last: Summary | None, settings: ContextSettings, *, first: int = 0) -> bool:
+    """Whether so many messages of history may call for a summary at all, whatever is in them."""
+    if settings.strategy not in ("auto", "summarize"):
+        return False
+    start = last.upto - first if last and last.upto <= first + messages else 0
+    return messages - settings.summary_keep - max(0, start) >= settings.summary_every
 
 
 def accept(made: Plan, text: str, current: Summary | None, *, count: Count) -> Summary | None:

@@ -113,8 +113,32 @@ _ENGLISH = _either_case(_ENGLISH_WORDS)
 _OTHER = _either_case(_OTHER_WORDS)
 
 
-def measure(text: str) -> Units:
-    """The units of a text, without what surrounds it as a message. Linear in its length."""
+class Measured:
+    """What texts measure, kept by their hash: a conversation's messages are measured again with each turn, and keeping
+    the texts themselves would cost the memory that they have. Of two generations the older is dropped when the younger
+    is full. Two texts of one hash come once in a hundred million years of messages, and then a guess is off."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        """`most`: texts of a generation, about 300 bytes each."""
+        self._most = most
+        self._young: dict[int, Units] = {}
+        self._old: dict[int, Units] = {}
+
+    def __call__(self, text: str) -> Units:
+        key = hash(text)
+        if (units := self._young.get(key)) is not None:
+            return units
+        units = self._old.get(key) or _measure(text)
+        if len(self._young) >= self._most:
+            self._young, self._old = {}, self._young
+        self._young[key] = units
+        return units
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+
+def _measure(text: str) -> Units:
     units = [0.0] * len(CLASSES)
     accents = 0 if text.isascii() else len(_ACCENT.findall(text))
     units[_AT["english"]], units[_AT["latin"]] = _latin(_WORD.findall(text), accents)
@@ -155,6 +179,10 @@ def _only(kind: bytes) -> bytes:
 
 
 _NOT_DIGIT, _NOT_MARK, _NOT_LINE = _only(b"0"), _only(b"."), _only(b"\n")
+
+
+measure = Measured()
+"""The units of a text, without what surrounds it as a message. Linear in its length, at the first time."""
 
 
 def measure_prompt(texts: Iterable[str]) -> Units:

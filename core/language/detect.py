@@ -4,6 +4,7 @@ No model and no tables: enough for ten words of chat. What is too short or too m
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from core.language.names import DEFAULT, base
 
@@ -106,7 +107,12 @@ _ENDING = {
 
 def detect(text: str) -> str | None:
     """The tag of the text's language; None when it cannot be told."""
-    words = _NO_PROSE.sub(" ", text[:LONGEST])
+    return _detect(text[:LONGEST])
+
+
+@lru_cache(maxsize=512)  # one turn asks several times
+def _detect(text: str) -> str | None:
+    words = _NO_PROSE.sub(" ", text)
     letters = {tag: len(pattern.findall(words)) for tag, pattern in _BY_SCRIPT}
     latin = len(_LATIN_LETTER.findall(words))
     if letters["ja"]:

@@ -9,7 +9,7 @@ import msgspec
 
 from core.language.names import base
 from core.persona.prose import pieces
-from core.persona.settings import Constraint, Personality
+from core.persona.settings import Constraint, Personality, Tone
 from core.persona.words import CONTRACTIONS, EMOJI, FAMILIAR, LOOSE, any_of
 
 Name = Literal[
@@ -30,6 +30,8 @@ _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _IDEOGRAPHS_A_WORD = 2
 """Chinese and Japanese put no blanks between words, which are about two characters long."""
 _QUESTION_END = re.compile(r"[?？؟][\s*_~)\]\"'”’»」）]*\Z")
+_STRICT: tuple[Tone, ...] = ("formal", "professional")
+"""The tones of which an answer may fall short."""
 _CALM = 1
 """Exclamation marks that a professional answer may have."""
 
@@ -47,7 +49,8 @@ def check(answer: str, personality: Personality, *, language: str, first_contact
     """What is wrong with an answer (Markdown), in the order of this page; nothing if it is as it should be."""
     if not answer.strip():
         return []
-    prose = "\n".join(piece.text for piece in pieces(answer))
+    is_read = personality.tone in _STRICT or any(rule.max_words is not None for rule in personality.constraints)
+    prose = "\n".join(piece.text for piece in pieces(answer)) if is_read else ""
     found = list(_tone(prose, personality, base(language)))
     for rule in personality.constraints:
         found += _rule(answer, prose, rule)
@@ -66,7 +69,7 @@ def repair_hint(findings: Sequence[Finding]) -> str:
 
 def _tone(prose: str, personality: Personality, language: str) -> Iterator[Finding]:
     tone = personality.tone
-    if tone not in ("formal", "professional"):
+    if tone not in _STRICT:
         return
     if language in LOOSE and (word := _any("loose", language).search(prose)):
         yield Finding("slang", f"Use no slang such as '{word[0]}'.")
