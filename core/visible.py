@@ -27,6 +27,10 @@ _SUSPECT = re.compile(
 _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18aa\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
 """Letters of scripts in which a joiner between two changes how they are written."""
 _PICTURE = re.compile("[\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff\ufe0f]")
+_DEPENDENT = re.compile("[\u200c\u200d\ufe0e\ufe0f\U000e0100-\U000e01ef]")
+"""What stays or goes by what stands around it."""
+_MOST_LOOKS = 8
+"""What people write settles after two; a text that is made to settle a sign at a time would take minutes."""
 
 
 def visible(text: str) -> str:
@@ -37,9 +41,12 @@ def visible(text: str) -> str:
         return text
     text = _HIDDEN.sub("", _TAGS.sub(lambda tag: tag[1] or "", BREAK.sub("\n", text)))
     text = _JOINER.sub(_needed, text)
-    while (again := _HIDDEN.sub("", _JOINER.sub(_needed, text))) != text:
+    for _ in range(_MOST_LOOKS):
+        again = _HIDDEN.sub("", _JOINER.sub(_needed, text))
+        if again == text:
+            return text
         text = again
-    return text
+    return _HIDDEN.sub("", _DEPENDENT.sub("", text))
 
 
 def _needed(joiner: re.Match[str]) -> str:

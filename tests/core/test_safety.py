@@ -78,6 +78,12 @@ def test_text_hidden_in_tags_variants_or_joiners_is_taken_out():
     assert visible("a\ufe0f\ufe0e\ufe0f\u200d\u200db") == "a\ufe0fb"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["\ufe0f\u200d", "\u200d\ufe0f", "\ufe0e\u200d\u2190"])
+def test_a_text_made_to_be_looked_at_for_ever_is_looked_at_a_few_times(text):
+    assert visible(visible(text * MAX_INPUT)) == visible(text * MAX_INPUT)
+
+
 def test_lines_end_in_one_way():
     assert visible("a\r\nb\rc\u2028d\x85e") == "a\nb\nc\nd\ne"
 
