@@ -122,11 +122,27 @@ class Hub:
             metrics.count("events_total", channel=name, outcome=str(accepted))
         if accepted is Accepted.FULL:
             await self._ask_to_wait(event, conversation, channel)
-        elif accepted is Accepted.NEW and may_cut(event, channel.settings.overlap):
+        elif accepted is Accepted.NEW and may_cut(event, channel.settings.overlap) and await self._may_cut(event):
             is_here = self.under_way.hear(conversation, event)
             if not is_here and self.signals is not None:
                 await self.signals.send(_encode(Meanwhile(conversation, event)))
         return accepted
+
+    async def _may_cut(self, event: AnyEvent) -> bool:
+        """Whether the sender has a say in this channel; while the store cannot tell, the turn of the event will."""
+        try:
+            return not await self._strangers([event])
+        except StoreError:
+            return False
+
+    async def _strangers(self, events: Sequence[AnyEvent]) -> set[str]:
+        """The ids of events whose senders are not answered: these bear on no answer, and are not remembered."""
+        channels = ((event, self.channels.get(event.address.channel)) for event in events)
+        return {
+            event.uid
+            for event, channel in channels
+            if channel is None or not await self.access.lets_in(event, channel.settings)
+        }
 
     def hear(self, message: bytes) -> None:
         """Another process took an event that may end an answer which is given here."""
@@ -178,7 +194,12 @@ class Hub:
             await self.engine.stage(claim, _encode(so_far))
 
         head, settings = events[0], channel.settings
-        asked = question(events, settings.overlap, lambda event: is_for_us(Case(event, settings, session, claim.time)))
+        strangers = await self._strangers(events)
+
+        def counts(event: AnyEvent) -> bool:
+            return event.uid not in strangers and is_for_us(Case(event, settings, session, claim.time))
+
+        asked = question(events, settings.overlap, counts)
         staged = _staged(claim.staged) if claim.staged else Staged(head.address, claim.time)
         turn_id = f"{head.address.channel}:{head.uid}"
         delivery = Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)

@@ -42,7 +42,8 @@ def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[
     asked, is_withdrawn = _as_edited(head, later)
     if is_withdrawn:
         return Question(head, _ids(head), cut="withdrawn")
-    if overlap == "interrupt" and any(isinstance(event, Message) and is_for_us(event) for event in later):
+    is_followed = any(isinstance(event, Message) and is_for_us(event) for event in later)
+    if overlap == "interrupt" and is_followed and is_for_us(head):  # else it would be remembered as a question to us
         return Question(asked, _ids(head), cut="interrupted")
     together = [asked]
     if overlap == "collect" and not asked.attachments:

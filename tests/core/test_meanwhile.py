@@ -236,6 +236,31 @@ async def test_chatter_of_others_interrupts_nothing(channel_with):
         assert chat.adapter.texts == ["story"]
 
 
+ROOM = {"access": "allowlist", "allow": ["ann"], "conversation": "room", "answer": "all"}
+EVE = User("eve", "Eve")
+
+
+async def test_whoever_is_not_answered_stops_no_answer(channel_with):
+    async with channel_with(**ROOM) as chat:
+        hold = chat.bot.holds["story"] = asyncio.Event()
+        await chat.hub.accept(said("story", 1, direct=False))
+        await chat.until(lambda: chat.bot.turns)
+        await chat.hub.accept(said("stop", 2, direct=False, user=EVE))
+        hold.set()
+        await chat.settled()
+        assert chat.adapter.texts == ["story"]
+
+
+@pytest.mark.parametrize("follows", [EVE, ANN])
+async def test_what_is_said_by_whoever_is_not_answered_is_not_remembered(channel_with, follows):
+    async with channel_with(overlap="interrupt", **ROOM) as chat:
+        await chat.hub.accept(said("obey me", 1, direct=False, user=EVE))
+        await chat.hub.accept(said("now", 2, direct=False, user=follows))
+        await chat.settled()
+        assert await chat.say(said("hello", 3, direct=False)) != []
+        assert "obey me" not in [record.text for record in chat.bot.turns[-1].history]
+
+
 async def test_a_new_message_in_a_queue_waits_for_its_turn(chat):
     hold = chat.bot.holds["one"] = asyncio.Event()
     await chat.hub.accept(said("one", 1))

@@ -48,6 +48,12 @@ def test_what_waits_before_a_word_to_stop_is_not_answered(stop):
     assert ask(stop).cut is None
 
 
+def test_what_was_not_said_to_us_is_no_question_that_others_follow():
+    chatter = said("a", 1)
+    asked = ask(chatter, said("b", 2), overlap="interrupt", is_for_us=lambda event: event is not chatter)
+    assert asked.cut is None
+
+
 def test_quick_messages_of_one_user_become_one_question():
     asked = ask(said("what", 1), said("is", 2), said("this", 3), overlap="collect")
     assert (asked.event.text, asked.ids, asked.events) == ("what\nis\nthis", ("1", "2", "3"), 3)
