@@ -203,8 +203,9 @@ class Hub:
         staged = _staged(claim.staged) if claim.staged else Staged(head.address, claim.time)
         turn_id = f"{head.address.channel}:{head.uid}"
         delivery = Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
-        person = await self.people.person(account(head, settings.platform))
-        return Work(claim, asked, session, channel, adapter, delivery, turn_id, time.monotonic(), person)
+        own = account(head, settings.platform)
+        person, pays = await self.people.person(own), await self.people.payer(own)
+        return Work(claim, asked, session, channel, adapter, delivery, turn_id, time.monotonic(), person, pays)
 
     async def _take(self, work: Work, answering: Answering) -> None:
         staged = work.staged

@@ -71,6 +71,8 @@ class Work:
     """When this try began, by the monotonic clock."""
     person: str = ""
     """Who the account belongs to; empty where it stands on its own."""
+    pays: str = ""
+    """The account of theirs that has their limits."""
 
     @property
     def event(self) -> AnyEvent:
@@ -84,7 +86,7 @@ class Work:
     def payer(self) -> Payer:
         """On whose account it goes."""
         to = self.event.address
-        return Payer(self.person or self.account, to.channel, to.room)
+        return Payer(self.pays or self.account, to.channel, to.room)
 
     @property
     def account(self) -> str:

@@ -77,6 +77,13 @@ class People:
         found = await self._find(account)
         return found.id if found else ""
 
+    async def payer(self, account: str) -> str:
+        """The account that the person's limits lie with: one of theirs, so that joining anew makes no new ones.
+
+        Raises StoreError."""
+        found = await self._find(account)
+        return found.accounts[0] if found else account
+
     async def accounts(self, account: str) -> set[str]:
         """All accounts of the person, this one included. Raises StoreError."""
         found = await self._find(account)

@@ -1,4 +1,6 @@
 import asyncio
+import itertools
+import re
 
 import pytest
 
@@ -7,8 +9,10 @@ from core.commands import COMMANDS
 from core.engine.dead import DeadLetters
 from core.engine.spool import SpooledInbox
 from core.errors import IntakeError, Throttled, Undeliverable
-from core.events import Accepted, Attachment, Edited, Press, User
+from core.events import Accepted, Address, Attachment, Command, Edited, Message, Press, User
 from core.hub import Hub
+from core.limits.limits import Limits
+from core.limits.settings import LimitsSettings
 from tests.core.chat import chatting
 from tests.fakes import ANN, command, menu, said
 
@@ -276,3 +280,21 @@ async def test_a_bot_that_hangs_is_given_up(chat, monkeypatch):
     chat.bot.holds["hang"] = asyncio.Event()
     (text,) = await chat.say(said("hang"))
     assert "Reference" in text
+
+
+async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_same_limit(chat):
+    chat.hub.limits = Limits(chat.engine, LimitsSettings(per_user="1/day"))
+    ids = itertools.count()
+
+    async def says(who, text, name=""):
+        facts = {"uid": f"e{next(ids)}", "address": Address("fake", who), "user": User(who), "direct": True}
+        return (await chat.say(Command(name=name, text=text, **facts) if name else Message(text=text, **facts)))[-1]
+
+    answers = []
+    for _ in range(2):
+        code = re.search(r"[A-Z0-9]{8}", await says("ann", "", "link"))[0]
+        await says("bob", code, "link")
+        assert (await says("bob", "yes")).startswith("Done")
+        answers.append(await says("ann", "hello"))
+        await says("bob", "", "unlink")
+    assert answers.count("hello") == 1

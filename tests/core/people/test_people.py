@@ -57,6 +57,16 @@ async def test_nothing_is_joined_without_a_yes(hub):
     assert await hub.people.person(BOB) == ""
 
 
+async def test_joining_anew_makes_no_new_limits(hub):
+    assert await hub.people.payer(ANN) == ANN
+    payers = set()
+    for _ in range(3):
+        await hub.link(ANN, BOB)
+        payers |= {await hub.people.payer(ANN), await hub.people.payer(BOB)}
+        await hub.unlink(BOB)
+    assert payers == {ANN}
+
+
 async def test_a_code_is_used_once(hub):
     code = await hub.code(ANN)
     bob, cat = await hub.ask(BOB), await hub.ask(CAT)
