@@ -86,6 +86,16 @@ class Pairing:
         """Whether they had been let in."""
         return bool(await self._engine.command("HDEL", self._ok(channel), account))
 
+    async def forget(self, channel: str, account: str) -> int:
+        """Whoever this is was never here. Returns how many records went."""
+        own = self._own(channel, account)
+        if code := await self._engine.command("HGET", own, "code"):
+            await self._engine.command("ZREM", self._open(channel), code)
+            await self._engine.command("DEL", self._code(code.decode()))
+        keys = (own, f"{self._at}:no:{channel}:{account}")
+        gone = await self._engine.command("HDEL", self._ok(channel), account)
+        return int(gone) + int(await self._engine.command("DEL", *keys))
+
     async def list(self, channels: Sequence[str]) -> list[Listed]:
         """Open codes, then those let in."""
         asking, approved = [], []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from core.access.pairing import Pairing
 from core.archive.erased import Erased, clock
 from core.archive.record import Kept
 from core.engine.engine import Engine
@@ -77,6 +78,7 @@ class Person:
         self._engine = engine
         self._archive = archive
         self._chats = {*chats}
+        self._platforms = platforms
         self._whose = Whose(self.accounts, platforms)
         self._pseudonyms = pseudonyms
         self.aliases: list[str] = []
@@ -113,6 +115,11 @@ class Person:
             conversations.add(trace.conversation)
         await links.forget(self.accounts[0])
         counts = await erase_from_store(self._engine, traces)
+        pairing = Pairing(self._engine)
+        for account in self.accounts:
+            platform, _, id_ = account.partition(":")
+            for channel in (name for name, its in self._platforms.items() if its == platform):
+                counts["permissions"] += await pairing.forget(channel, id_)
         gone = await self._archive.erase(self.accounts, await clock(self._engine))
         counts += Counter({"archived turns": gone.turns, "archived messages": gone.messages})
         self._name(conversations)

@@ -47,7 +47,8 @@ async def _trace(config: Configuration, reference: str) -> None:
         tries = f" at try {record.tries}" if record.tries > 1 else ""
         why = f": {record.reason}" if record.reason else ""
         typer.echo(f"{channel}: {record.outcome} {when} UTC{tries}{why}")
-        typer.echo(f"in the log: {names.conversation(record.conversation)}")
+        if record.conversation:  # else its user was erased
+            typer.echo(f"in the log: {names.conversation(record.conversation)}")
 
 
 async def _found(engine: Engine, reference: str) -> AsyncIterator[tuple[str, Traced | None]]:

@@ -13,7 +13,9 @@ async def erase(engine: Engine, traces: Traces) -> Counter[str]:
     """Returns how much it was, by kind; nothing at the second call. Raises StoreError."""
     counts: Counter[str] = Counter()
     gone: set[str] = set()
+    known: set[str] = set()
     async for trace in traces.conversations():
+        known.add(trace.conversation)
         counts["events"] += await _take_out(engine, trace)
         counts["messages"] += len(trace.records)
         counts["conversations"] += trace.whole
@@ -22,6 +24,8 @@ async def erase(engine: Engine, traces: Traces) -> Counter[str]:
     async for entry in traces.loose(gone):
         counts["dead letters" if entry.is_letter else "turns"] += 1
         await _drop(engine, entry)
+    async for key, record in traces.ended(known):  # that the event was seen stays: it must not be answered again
+        await engine.command("SET", key, record, "XX", "KEEPTTL")
     for key in await traces.named():
         counts["keys"] += await engine.command("UNLINK", key)
     with contextlib.suppress(StoreError):  # refused where one runs already, or where the store is not ours

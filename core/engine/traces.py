@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -22,6 +22,7 @@ _remembered = msgspec.json.Decoder(Remembered).decode
 _notes = msgspec.json.Decoder(Notes).decode
 _sent = msgspec.json.Decoder(Sent).decode
 _kept = msgspec.json.Decoder(Kept).decode
+_ended = msgspec.json.Decoder(dict[str, Any]).decode
 
 T = TypeVar("T")
 OWN = ("dd", "cur", "erased", "person", "persons")
@@ -125,6 +126,15 @@ class Traces:
                     if found is True or found in conversations:
                         yield Loose(stream, id_, data, is_letter)
                 after = f"({entries[-1][0].decode()}"
+
+    async def ended(self, conversations: Collection[str]) -> AsyncIterator[tuple[str, bytes]]:
+        """Keys that tell how events of theirs ended, and what they may still tell then: not where, and not why."""
+        seen = re.compile(rf"{re.escape(self._engine.prefix)}:dd:")
+        async for key in self.keys():
+            record = _read(_ended, await self._engine.command("GET", key) or b"") if seen.match(key) else None
+            name = str(record.get("conversation", "")) if record else ""
+            if record and (name in conversations or name in self._theirs or self._whose.is_named_by(name)):
+                yield key, msgspec.json.encode(record | {"conversation": "", "reason": ""})
 
     async def named(self) -> list[str]:
         """Keys of other parts that have an account in their name."""

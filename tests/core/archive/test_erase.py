@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
+from core.access.pairing import Pairing
 from core.archive.person import Person
 from core.archive.record import Entry
 from core.archive.source import Source
@@ -16,6 +17,7 @@ from core.context.summary import Summary
 from core.delivery.deliver import Staged
 from core.engine.engine import Stale
 from core.events import Address, Message, Part, Sent, User
+from core.work import Traced
 from tests.core.archive.turns import turn
 
 encode = msgspec.json.encode
@@ -242,3 +244,26 @@ async def test_erasing_while_a_hub_answers_everybody_leaves_nothing_stuck(engine
     assert await engine.sweep() == 0
     await person.erase(Alone())
     assert [key for key in await canaries(engine) if b":dd:" not in key] == []
+
+
+async def test_whether_they_were_let_in_is_forgotten_with_their_name(engine, person):
+    pairing = Pairing(engine)
+    await pairing.approve(await pairing.look("desk", ANN.id, name=ANN.name, event="e1", may_ask=True))
+    await pairing.approve(await pairing.look("desk", BEN.id, name=BEN.name, event="e2", may_ask=True))
+    await person.erase(Alone())
+    await pairing.look("desk", ANN.id, name=ANN.name, event="e3", may_ask=True)
+    await pairing.first_today("desk", ANN.id, "e4")
+    assert (await person.erase(Alone()))["permissions"] == 2
+    assert await canaries(engine) == []
+    assert [each.name for each in await pairing.list(["desk"])] == ["Ben"]
+
+
+async def test_how_an_event_ended_no_longer_says_whose_it_was(engine, person):
+    ended = Traced("dead", "bot failed: canary", 1.0, "desk/group//canary-id")
+    await talk(engine, "desk/group//canary-id", ANN, "hi")
+    key = f"{engine.shards[0].dd}seen"
+    await engine.command("SET", key, encode(ended), "PX", 60_000)
+    await person.erase(Alone())
+    assert await canaries(engine) == []
+    assert msgspec.json.decode(await engine.command("GET", key), type=Traced) == Traced("dead", "", 1.0, "")
+    assert await engine.command("PTTL", key) > 0
