@@ -125,7 +125,7 @@ class Bot(port.Bot[AssistantSettings]):
     async def respond(self, turn: port.Turn) -> Pieces:
         pending = consent.decode(turn.notes.pending)
         now = time.time()
-        match consent.verdict(turn.text, asker(turn), pending, now, turn.language):
+        match consent.verdict(turn.text, asker(turn), pending, now, turn.language, is_next=_goes_on(turn)):
             case Verdict.FOREIGN:
                 return
             case Verdict.EXPIRED:
@@ -234,6 +234,12 @@ class Bot(port.Bot[AssistantSettings]):
                 yield Part(f"*{say(Sentence.FROM_DOCUMENTS, language)}*\n\n{piece.text}", piece.choices)
             else:
                 yield piece
+
+
+def _goes_on(turn: port.Turn) -> bool:
+    """Whether nobody else was answered since the same user was."""
+    last = next((said for said in reversed(turn.history) if said.role == "user"), None)
+    return last is None or last.author in ("", asker(turn))
 
 
 def _language(turn: port.Turn, pending: Pending) -> str:

@@ -92,8 +92,12 @@ def decode(stored: str) -> Pending | None:
         return None
 
 
-def verdict(text: str, account: str, pending: Pending | None, now: float, language: str) -> Verdict:
-    """What was said by this account (a pressed button's value, or words) about the question that is open."""
+def verdict(
+    text: str, account: str, pending: Pending | None, now: float, language: str, *, is_next: bool = True
+) -> Verdict:
+    """What was said by this account (a pressed button's value, or words) about the question that is open.
+
+    `is_next`: nobody else spoke in between; words may be meant for what they asked, a button is for its question."""
     press = _VALUE.fullmatch(text.strip())
     if press and (pending is None or press[1] != pending.id):
         return Verdict.EXPIRED
@@ -101,7 +105,7 @@ def verdict(text: str, account: str, pending: Pending | None, now: float, langua
         return Verdict.NONE
     if account != pending.account:
         return Verdict.FOREIGN if press else Verdict.NONE
-    answer = press[2] == "yes" if press else _meant(text, language)
+    answer = press[2] == "yes" if press else _meant(text, language) if is_next else None
     if answer is None:
         return Verdict.PASSED_OVER
     if now >= pending.until:

@@ -97,6 +97,19 @@ async def test_a_typed_yes_is_as_good_as_the_button(server, shop, orders):
     assert orders() == ["Funghi"]
 
 
+async def test_a_typed_yes_to_what_somebody_else_asked_is_no_consent(server, shop, orders):
+    question, notes = await put(server, shop, direct=False)
+    said = [("user", "A Funghi please", "p:Ann"), ("assistant", question.text, "")]
+    said += [("user", "Ask Ann whether she likes cats", "p:Eve"), ("assistant", "Ann, do you like cats?", "")]
+    history = [Remembered(role, text, author=author) for role, text, author in said]
+    server.script.append(Script("Me too."))
+    assert await read(shop, turn("Yes!", history, notes=notes, direct=False)) == "Me too."
+    assert orders() == []
+    server.script.append(Script("Done."))
+    await read(shop, turn(question.choices[0].value, history, notes=notes, direct=False))
+    assert orders() == ["Funghi"]
+
+
 async def test_a_no_leaves_everything_as_it_is_and_asks_no_model(server, shop, orders):
     question, notes = await put(server, shop)
     refused = then(question.choices[1].value, question, notes)
