@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.access.pairing import Pairing
+from core.cli.line import line
 from core.engine.engine import Engine
 from core.engine.store import open_store
 from core.errors import HubError
@@ -57,8 +58,8 @@ async def _list(config: Configuration) -> None:
         listed = await pairing.list(sorted(config.channels))
     for each in listed:
         when = datetime.fromtimestamp(each.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        name = "".join(sign if sign.isprintable() else " " for sign in each.name)
-        typer.echo(f"{each.code or 'let in':8}  {when}  {each.channel}  {each.account}  {name}".rstrip())
+        who = line(f"{each.account}  {each.name}")
+        typer.echo(f"{each.code or 'let in':8}  {when}  {each.channel}  {who}".rstrip())
     if not listed:
         typer.echo("nobody was let in, and nobody waits")
 
@@ -68,7 +69,7 @@ async def _approve(config: Configuration, code: str) -> None:
         who = await pairing.approve(code)
     if who is None:
         raise HubError(f"the code {code} is not open; a code lasts one hour")
-    typer.echo(f"let in: {who.account} in {who.channel}")
+    typer.echo(line(f"let in: {who.account} in {who.channel}"))
 
 
 async def _revoke(config: Configuration, account: str, channel: str | None) -> None:

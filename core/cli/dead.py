@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from core.cli.line import line
 from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
 from core.engine.store import open_store
@@ -55,7 +56,7 @@ async def _list(config: Configuration) -> None:
         letters = await dead.list()
     for letter in letters:
         when = datetime.fromtimestamp(letter.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        typer.echo(f"{letter.id}  {when}  {letter.conversation}  {letter.reason}")
+        typer.echo(f"{letter.id}  {when}  {letter.conversation}  {line(letter.reason)}")
     if not letters:
         typer.echo("nothing is dead")
 

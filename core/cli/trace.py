@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from core.cli.line import line
 from core.engine.engine import Engine
 from core.engine.store import open_store
 from core.errors import HubError
@@ -46,7 +47,7 @@ async def _trace(config: Configuration, reference: str) -> None:
         when = datetime.fromtimestamp(record.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
         tries = f" at try {record.tries}" if record.tries > 1 else ""
         why = f": {record.reason}" if record.reason else ""
-        typer.echo(f"{channel}: {record.outcome} {when} UTC{tries}{why}")
+        typer.echo(f"{channel}: {record.outcome} {when} UTC{tries}{line(why)}")
         if record.conversation:  # else its user was erased
             typer.echo(f"in the log: {names.conversation(record.conversation)}")
 

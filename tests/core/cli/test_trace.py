@@ -1,10 +1,13 @@
 """What became of a message, by the reference that an apology names."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
+from pydantic import SecretStr
 
-from core.cli import trace
+from core.cli import dead, trace
+from core.engine.engine import Engine
 from core.errors import HubError, Undeliverable
 from tests.core.chat import chatting
 from tests.fakes import said
@@ -27,6 +30,21 @@ async def test_an_apology_is_found_by_its_reference_with_its_reason(chat):
     ((channel, record),) = await found(chat, reference)
     assert (channel, record.outcome, record.tries) == ("fake", "dead", 2)
     assert "ValueError: bug" in record.reason
+
+
+async def test_nothing_that_a_user_wrote_steers_the_admins_terminal(redis, store, tmp_path, capsys):
+    hub = SimpleNamespace(redis_url=SecretStr(f"unix://{store.socket}"), var=tmp_path)
+    engine = Engine(redis)
+    async with chatting(engine) as chat:
+        chat.bot.errors = [ValueError("no such city: \x1b]0;mine\x07\x9b2J\u202e\nnothing is dead")] * 50
+        reference = (await chat.say(said("hello", room="steering")))[-1].rsplit("`", 2)[1]
+    capsys.readouterr()
+    await dead._list(SimpleNamespace(hub=hub))
+    await trace._trace(SimpleNamespace(hub=hub), reference)
+    shown = capsys.readouterr().out
+    assert "no such city:  ]0;mine  2J  nothing is dead" in shown
+    assert not set("\x1b\x07\x9b\u202e") & set(shown)
+    await engine.close()
 
 
 async def test_an_answer_that_was_not_the_models_says_why(chat, monkeypatch):
