@@ -14,9 +14,10 @@ _CODE = re.compile(
 )
 _NUMBERS = r"\^?\d{1,2}(?:\s*[,;]\s*\^?\d{1,2})*"
 _MARK = re.compile(
-    rf"[ \t]*(?<![\]\\])(?P<all>(?:\[{_NUMBERS}\](?:\([^()\s]*\)|(?!\())|【\d{{1,2}}[^】\n]{{0,40}}】)+)"
+    rf"(?<![ \t])[ \t]*(?<![\]\\])(?P<all>(?:\[{_NUMBERS}\](?:\([^()\s]*\)|(?!\())|【\d{{1,2}}[^】\n]{{0,40}}】)+)"
 )
 _NUMBER = re.compile(r"(?<=[\[\s,;^【])(\d{1,2})(?=\s*[\],;†:】])")
+_GOES_ON = re.compile(r"[^\s\w]{0,9}\w")
 _LISTED = re.compile(r"[ \t]*(?:[-*+] )?\[\^?\d{1,2}\]:?[ \t]")
 """A line of a list of sources."""
 _LIST_TITLE = re.compile(
@@ -119,7 +120,10 @@ def _marked(text: str, known: Mapping[int, Source], used: dict[int, Source]) -> 
         space = mark[0][: len(mark[0]) - len(mark["all"])]
         if true == numbers and all(f"[{number}]" in mark["all"] for number in true) and "(" not in mark["all"]:
             return mark[0]
-        return space + "".join(f"[{number}]" for number in true) if true else ""
+        if true:
+            return space + "".join(f"[{number}]" for number in true)
+        # Two ends that would grow together could make a link that nobody has looked at.
+        return " " if not text[: mark.start()][-1:].isspace() and _GOES_ON.match(text, mark.end()) else ""
 
     return _MARK.sub(replaced, text)
 

@@ -36,6 +36,17 @@ def test_marks_become_footnotes_and_invented_ones_go(said, shown):
     assert cited(said, BOTH) == shown
 
 
+@pytest.mark.parametrize("mark", ["[9]", "【9†x】", "[9](https://x)"])
+@pytest.mark.parametrize("rest", ["pany/leak?d=secret", ".company/leak", "@evil.company"])
+def test_a_mark_that_goes_makes_no_link_of_what_stood_around_it(mark, rest):
+    assert cited(f"See https://docs.example.com{mark}{rest}", BOTH) == f"See https://docs.example.com {rest}"
+
+
+@pytest.mark.timeout(20)
+def test_an_answer_of_nothing_but_spaces_is_read_once():
+    assert cited(" " * 100_000 + "x", BOTH) == " " * 100_000 + "x"
+
+
 MARKS = st.sampled_from(["word ", "[1]", " [2]", "[9]", "\n", "`", "```\n", "[1, 2]", "(x)", "【1】", "[", "]"])
 
 
