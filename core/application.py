@@ -44,6 +44,9 @@ log = structlog.get_logger(__name__)
 ARCHIVE_DELAY = 3.0
 """Seconds after the start until the archive is opened: its library takes a second of CPU, which channels need first."""
 
+SEE_THE_LOG = "see the log"
+"""Of what is wrong inside: anybody may read the report, and errors name hosts and users."""
+
 
 class Application:
     """One process of the hub."""
@@ -229,14 +232,16 @@ class Application:
         try:
             stats = await self.engine.stats()
             store: dict[str, object] = {"ok": True}
-        except StoreError as error:
-            stats, store = None, {"ok": False, "error": str(error)}
+        except StoreError:  # the worker says why
+            stats, store = None, {"ok": False, "error": SEE_THE_LOG}
         is_ready = stats is not None and not self._draining and not self.broken
         feed = self.feed
         return is_ready, {
             "ready": is_ready,
             "store": store,
-            "archive": {"ok": not feed.trouble, "error": feed.trouble, **feed.counts} if feed else {"ok": True},
+            "archive": {"ok": not feed.trouble, "error": SEE_THE_LOG if feed.trouble else "", **feed.counts}
+            if feed
+            else {"ok": True},
             "events": stats,
             "silences": dict(self.hub.silences),
             "models": self._models.health(),

@@ -155,7 +155,8 @@ class Channel:
             except Exception as error:  # noqa: BLE001
                 # A fault of the adapter itself: the channel is tried again, and the rest of the hub goes on.
                 await log.aexception("channel failed", channel=self.name)
-                self._now(State.NOT_READY, f"{type(error).__name__}: {error}")
+                # Not its words: anybody may read them in /health, and they may hold a token.
+                self._now(State.NOT_READY, f"{type(error).__name__}: see the log")
             finally:
                 self.settled.set()
             if self._parting is not None:

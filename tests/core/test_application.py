@@ -9,7 +9,7 @@ import structlog
 
 from core.application import Application
 from core.bot import BotSettings
-from core.errors import ConfigError, HubError
+from core.errors import ConfigError, HubError, StoreError
 from core.events import Address, Message
 from core.identity import identity
 from core.model.models import Models
@@ -182,3 +182,20 @@ def test_a_worker_is_named_after_folder_and_address(store, tmp_path):
     others = [name("a", port=2), name("b", port=1), name("a", port=1, host="127.0.0.2"), name("a")]
     assert len({name("a", port=1), *others}) == 5
     assert name("a").endswith(f":{os.getpid()}")
+
+
+async def test_what_anybody_may_read_names_no_host_user_or_token(store, tmp_path, prefix, monkeypatch):
+    async def stats():
+        raise StoreError("Error 111 connecting to canary.internal:6379")
+
+    async def start(_):
+        raise RuntimeError("404 for https://api.example.org/bot1:canary/getMe")
+
+    monkeypatch.setattr("tests.fakes.FakeAdapter.start", start)
+    async with running(configuration(store, tmp_path, desk="a"), Built(), prefix) as application:
+        application.feed.trouble = "the archive failed: no password for the user canary"
+        monkeypatch.setattr(application.engine, "stats", stats)
+        is_ready, facts = await application.report()
+        assert not is_ready
+        assert "canary" not in str(facts)
+        assert facts["channels"]["desk"]["detail"] == "RuntimeError: see the log"
