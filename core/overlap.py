@@ -46,7 +46,7 @@ def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[
     if overlap == "interrupt" and is_followed and is_for_us(head):  # else it would be remembered as a question to us
         return Question(asked, _ids(head), cut="interrupted")
     together = [asked]
-    if overlap == "collect" and not asked.attachments:
+    if overlap == "collect" and not asked.attachments and is_for_us(asked):
         for event in later:
             if not isinstance(event, Message) or not _is_more(event, head) or not is_for_us(event):
                 break

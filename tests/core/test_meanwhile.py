@@ -202,6 +202,13 @@ async def test_quick_messages_become_one_turn(channel_with):
         assert await history(chat) == [("user", "what\nis\nthis"), ("assistant", "what\nis\nthis")]
 
 
+async def test_a_question_right_behind_words_that_were_not_for_us_is_answered(channel_with):
+    async with channel_with(overlap="collect", collect_for=0.05) as chat:
+        group = {"direct": False}
+        await chat.say(said("hm", 1, **group), said("what time is it?", 2, mentioned=True, **group))
+    assert chat.adapter.texts == ["what time is it?"]
+
+
 async def test_what_comes_while_collected_messages_are_answered_is_collected_next(channel_with):
     async with channel_with(overlap="collect", collect_for=0.01) as chat:
         chat.bot.holds["one"] = asyncio.Event()

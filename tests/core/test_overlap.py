@@ -65,6 +65,12 @@ def test_messages_of_another_user_and_commands_end_what_is_collected():
     assert ask(said("what", 1), said("is", 2), command("help"), said("this", 3), overlap="collect").events == 2
 
 
+def test_what_is_not_for_us_takes_no_question_along():
+    hm, asking = said("hm", 1, direct=False), said("what time is it?", 2, direct=False, mentioned=True)
+    asked = ask(hm, asking, overlap="collect", is_for_us=lambda event: event.mentioned)
+    assert (asked.event.text, asked.events) == ("hm", 1)
+
+
 def test_a_collected_message_that_was_taken_back_is_left_out_but_ends_with_the_turn():
     asked = ask(said("what", 1), said("oops", 2), said("is", 3), deleted(2), overlap="collect")
     assert (asked.event.text, asked.events) == ("what\nis", 3)
