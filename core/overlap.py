@@ -51,7 +51,7 @@ def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[
             if not isinstance(event, Message) or not _is_more(event, head) or not is_for_us(event):
                 break
             said, is_withdrawn = _as_edited(event, later)
-            together.append(msgspec.structs.replace(said, text="") if is_withdrawn else said)
+            together.append(msgspec.structs.replace(said, text="", message_id="") if is_withdrawn else said)
     return Question(_joined(together), tuple(id_ for each in together for id_ in _ids(each)), len(together))
 
 

@@ -202,6 +202,12 @@ async def test_quick_messages_become_one_turn(channel_with):
         assert await history(chat) == [("user", "what\nis\nthis"), ("assistant", "what\nis\nthis")]
 
 
+async def test_what_was_taken_back_before_it_was_collected_takes_nothing_else_along(channel_with):
+    async with channel_with(overlap="collect", collect_for=0.05) as chat:
+        await chat.say(said("what", 1), said("oops", 2), deleted(2))
+        assert await history(chat) == [("user", "what"), ("assistant", "what")]
+
+
 async def test_a_question_right_behind_words_that_were_not_for_us_is_answered(channel_with):
     async with channel_with(overlap="collect", collect_for=0.05) as chat:
         group = {"direct": False}

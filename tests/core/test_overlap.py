@@ -73,7 +73,7 @@ def test_what_is_not_for_us_takes_no_question_along():
 
 def test_a_collected_message_that_was_taken_back_is_left_out_but_ends_with_the_turn():
     asked = ask(said("what", 1), said("oops", 2), said("is", 3), deleted(2), overlap="collect")
-    assert (asked.event.text, asked.events) == ("what\nis", 3)
+    assert (asked.event.text, asked.ids, asked.events) == ("what\nis", ("1", "3"), 3)
 
 
 def test_a_new_message_ends_the_one_before_it_where_the_channel_says_so():
