@@ -26,7 +26,7 @@ from core.engine.engine import Claim, Engine, Stale
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.errors import BotError, IntakeError, SendError, StoreError, Throttled, Undeliverable
-from core.events import Accepted, AnyEvent, Deleted, Edited, Message, Part, Press
+from core.events import Accepted, AnyEvent, Deleted, Edited, Message, Part, Press, Sent
 from core.language.detect import choose
 from core.language.sentences import Sentence, say
 from core.limits.errors import OverBudget, Refused
@@ -233,11 +233,12 @@ class Hub:
             return self._unanswered(work, work.question.cut)
         if isinstance(work.event, Deleted):
             return self._taken_back(work)
+        shown: list[Sent] = []
         if isinstance(work.event, Edited):
             again = asked_again(work, work.event)
             if again is None:
                 return self._nothing(work, "edited")
-            work = again
+            work, shown = again
         session = work.session
         if self.erased is not None and self.erased.covers(work.account, work.event.time or work.claim.time):
             return self._nothing(work, "erased")
@@ -256,6 +257,8 @@ class Hub:
             if isinstance(purse, Refused):
                 return self._refused(work, purse.limit, refusal(purse, turn.language) if purse.is_first else None)
             turn.purse = purse
+        if shown and not work.staged.sent:
+            work.delivery.take_up(shown)
         answer = Answer()
         try:
             async with sign_of_life(work.adapter, work.event.address, self.gate), answering:

@@ -152,15 +152,14 @@ def waiting(envelopes: Sequence[bytes]) -> list[AnyEvent]:
     return waiting
 
 
-def asked_again(work: Work, edited: Edited) -> Work | None:
-    """An edited question as a new one whose answer is edited; None where that cannot be, or nothing has changed."""
+def asked_again(work: Work, edited: Edited) -> tuple[Work, list[Sent]] | None:
+    """An edited question as a new one, and the messages of its answer, to be edited; None where that cannot be, or nothing
+    has changed."""
     at = (edited.message_id, place(edited))
     before, answer = work.session.question(*at), work.session.answer_to(*at)
     is_same = before is None or before.text == edited.text or before.ids != (edited.message_id,)
     if is_same or not (answer and answer.ids and work.adapter.capabilities.can_edit):
         return None
-    if not work.staged.sent:
-        work.delivery.take_up([Sent(edited.address, id_) for id_ in answer.ids])
     said = Message(
         uid=edited.uid,
         address=edited.address,
@@ -172,7 +171,8 @@ def asked_again(work: Work, edited: Edited) -> Work | None:
         mentioned=True,
     )
     asked = Question(said, (edited.message_id,), work.question.events)
-    return replace(work, question=asked, session=work.session.before(*at))
+    shown = [Sent(edited.address, id_) for id_ in answer.ids]
+    return replace(work, question=asked, session=work.session.before(*at)), shown
 
 
 def turn_of(work: Work) -> Turn:

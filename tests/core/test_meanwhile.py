@@ -11,6 +11,7 @@ from core.context.summary import Summary
 from core.engine.signals import Signals
 from core.events import Attachment, Deleted, Edited, User
 from core.hub import Hub
+from core.limits.settings import LimitsSettings
 from core.under_way import Meanwhile
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
@@ -180,6 +181,14 @@ async def test_a_changed_question_is_not_answered_again_where_nothing_has_change
     poorer = dataclasses.replace(chat.adapter.capabilities, can_edit=False)
     monkeypatch.setattr(type(chat.adapter), "capabilities", poorer)
     assert await chat.say(edited(1, "other")) == ["same"]
+
+
+async def test_a_changed_question_that_a_limit_refuses_leaves_the_answer_as_it_was(chat):
+    chat.hub.limits.use(LimitsSettings(per_user="1/minute"))
+    await chat.say(said("tpyo", 1))
+    first, *_ = await chat.say(edited(1, "typo"))
+    second, *_ = await chat.say(edited(1, "no typo"))
+    assert (first, second) == ("tpyo", "tpyo")
 
 
 async def test_a_question_that_is_taken_back_while_it_is_answered_is_not_answered(chat, monkeypatch):
