@@ -80,6 +80,11 @@ def cuts(new: AnyEvent, ids: Sequence[str], overlap: Overlap) -> Cut | None:
     return "interrupted" if overlap == "interrupt" and isinstance(new, Message) else None
 
 
+def in_one_room(one: AnyEvent, other: AnyEvent) -> bool:
+    """Ids tell messages apart in a room only; the chats of accounts that are linked are one conversation."""
+    return (one.address.channel, one.address.room) == (other.address.channel, other.address.room)
+
+
 def _is_more(said: Message, head: Message) -> bool:
     """The same user goes on in the same place."""
     return (said.user.id, said.address.channel, said.address.room, said.address.thread) == (
@@ -93,7 +98,7 @@ def _is_more(said: Message, head: Message) -> bool:
 def _as_edited(said: Message, later: Sequence[AnyEvent]) -> tuple[Message, bool]:
     """A message as it reads now, and whether it was taken back."""
     for event in later:
-        if not said.message_id or event.message_id != said.message_id:
+        if not said.message_id or event.message_id != said.message_id or not in_one_room(event, said):
             continue
         if isinstance(event, Deleted):
             return said, True

@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from core.events import AnyEvent
-from core.overlap import Cut, Overlap, Question, cuts
+from core.overlap import Cut, Overlap, Question, cuts, in_one_room
 
 EARLY = 0.25
 """Seconds before a turn began in which it may have been claimed already; what was heard before that is in its claim."""
@@ -45,7 +45,8 @@ class Answering:
         """Cut it short, once, where a new event says so; before it has begun it then never does."""
         if self._is_over or self._cut is not None:
             return
-        cut = cuts(new, self._question.ids, self._overlap)
+        ids = self._question.ids if in_one_room(new, self._question.event) else ()
+        cut = cuts(new, ids, self._overlap)
         if cut in ("edited", "withdrawn") or (cut and self._is_for_us(new)):
             self._cut = cut
             if self._task is not None:

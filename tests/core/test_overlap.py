@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import Command, Deleted, Edited, Message, Press, User
+from core.events import Address, Command, Deleted, Edited, Message, Press, User
 from core.language.stop import means_stop
 from core.overlap import cuts, question
+from core.under_way import Answering
 from tests.fakes import ANN, command, said
 
 
@@ -69,6 +70,15 @@ def test_what_is_not_for_us_takes_no_question_along():
     hm, asking = said("hm", 1, direct=False), said("what time is it?", 2, direct=False, mentioned=True)
     asked = ask(hm, asking, overlap="collect", is_for_us=lambda event: event.mentioned)
     assert (asked.event.text, asked.events) == ("hm", 1)
+
+
+def test_a_message_of_another_chat_with_the_same_id_is_another_message():
+    elsewhere = msgspec.structs.replace(deleted(1), address=Address("other", "r1"))
+    asked = ask(said("a", 1), elsewhere)
+    assert asked.cut is None
+    answering = Answering(asked, "queue", lambda event: True)
+    answering.hear(elsewhere)
+    assert not answering.is_cut
 
 
 def test_a_collected_message_that_was_taken_back_is_left_out_but_ends_with_the_turn():
