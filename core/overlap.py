@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from core.events import AnyEvent, Command, Deleted, Edited, Message
+from core.events import AnyEvent, Command, Deleted, Edited, Message, Press
 from core.language.stop import means_stop
 
 Overlap = Literal["queue", "collect", "interrupt"]
@@ -119,4 +119,5 @@ def _joined(messages: Sequence[Message]) -> Message:
 
 
 def _ids(event: AnyEvent) -> tuple[str, ...]:
-    return (event.message_id,) if event.message_id else ()
+    """A button is pressed under a message of ours, and said in none."""
+    return (event.message_id,) if event.message_id and not isinstance(event, Press) else ()

@@ -10,6 +10,7 @@ from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
 from core.context.summary import Summary
 from core.engine.signals import Signals
 from core.events import Attachment, Deleted, Edited, User
+from core.events import Deleted, Edited, Press, User
 from core.hub import Hub
 from core.limits.settings import LimitsSettings
 from core.under_way import Meanwhile
@@ -345,6 +346,16 @@ async def test_a_summary_of_a_session_that_was_reset_is_not_kept(chat, monkeypat
     await chat.until(lambda: not chat.hub.afterwards._looking)
     await chat.say(said("three", 4))
     assert chat.bot.turns[-1].summary is None
+
+
+async def test_two_buttons_of_one_menu_are_remembered_one_after_the_other(chat):
+    def pressed(n):
+        address = said("").address
+        return Press(uid=f"p{n}", address=address, user=ANN, message_id="m1", direct=True, value=f"v{n}")
+
+    await chat.say(said("menu", 1), pressed(1), said("and", 2), pressed(2))
+    asked = [text for role, text in await history(chat) if role == "user"]
+    assert asked == ["menu", "v1", "and", "v2"]
 
 
 async def test_messages_carry_who_said_them_and_where(chat):
