@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from core.adapter import Adapter
+from core.cancel import cancelled
 from core.delivery.gate import Gate
 from core.errors import SendError, Throttled
 from core.events import Address
@@ -28,9 +29,7 @@ async def sign_of_life(adapter: Adapter[Any], to: Address, gate: Gate) -> AsyncI
         yield
     finally:
         start.cancel()
-        for task in shown:
-            task.cancel()
-            await asyncio.wait([task])
+        await cancelled(shown)
 
 
 async def _show(adapter: Adapter[Any], to: Address, gate: Gate) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import itertools
 import re
+import contextlib
 
 import pytest
 
@@ -298,3 +299,21 @@ async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_sa
         answers.append(await says("ann", "hello"))
         await says("bob", "", "unlink")
     assert answers.count("hello") == 1
+async def test_a_sign_of_life_that_swallows_its_end_holds_up_no_answer(chat, monkeypatch):
+    monkeypatch.setattr("core.delivery.typing.PATIENCE", 0.0)
+    hold, typing = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(to):
+        if not typing.is_set():
+            typing.set()
+            with contextlib.suppress(asyncio.CancelledError):  # as `wait_for` may, before Python 3.12
+                await asyncio.Event().wait()
+
+    monkeypatch.setattr(chat.adapter, "typing", stubborn)
+    chat.bot.holds["hello"] = hold
+    await chat.hub.accept(said("hello", 1))
+    await typing.wait()
+    hold.set()
+    async with asyncio.timeout(2):
+        await chat.settled()
+    assert chat.adapter.texts == ["hello"]
