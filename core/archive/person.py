@@ -113,7 +113,6 @@ class Person:
         conversations = {turn.conversation for turn in turns}
         async for trace in traces.conversations():
             conversations.add(trace.conversation)
-        await links.forget(self.accounts[0])
         counts = await erase_from_store(self._engine, traces)
         pairing = Pairing(self._engine)
         for account in self.accounts:
@@ -122,6 +121,7 @@ class Person:
                 counts["permissions"] += await pairing.forget(channel, id_)
         gone = await self._archive.erase(self.accounts, await clock(self._engine))
         counts += Counter({"archived turns": gone.turns, "archived messages": gone.messages})
+        await links.forget(self.accounts[0])  # last: who repeats this must still find all accounts
         self._name(conversations)
         return counts
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from core.access.pairing import Pairing
+from core.archive.errors import ArchiveAway
 from core.archive.person import Person
 from core.archive.record import Entry
 from core.archive.source import Source
@@ -196,6 +197,25 @@ async def test_the_same_id_on_another_platform_is_somebody_else(engine, archive,
     other = Person({"q:canary-id"}, engine, archive, chats=(), platforms={"desk": "p"}, pseudonyms=pseudonyms)
     await other.erase(Alone())
     assert (await engine.stats()).in_flight == 1
+
+
+async def test_an_erasure_that_was_cut_off_still_knows_all_accounts_when_it_is_repeated(archive, person, monkeypatch):
+    forgotten = []
+
+    class Linked(Alone):
+        async def forget(self, account):
+            forgotten.append(account)
+
+    async def away(accounts, now):
+        raise ArchiveAway("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "erase", away)
+        with pytest.raises(ArchiveAway):
+            await person.erase(Linked())
+    assert forgotten == []
+    await person.erase(Linked())
+    assert forgotten == ["p:canary-id"]
 
 
 async def test_an_export_shows_the_archive_and_what_is_live(engine, archive, person):
