@@ -164,14 +164,15 @@ class Hub:
             reason = "its channel is gone"
             await self.engine.fail(claim, "wait", delay=NOT_RUNNING_DELAY, patience=GONE_PATIENCE, reason=reason)
             return
-        if channel.adapter is None:
+        adapter = channel.adapter
+        if adapter is None:
             delay = ELSEWHERE_DELAY if channel.elsewhere else NOT_RUNNING_DELAY
             await self.engine.fail(claim, "wait", delay=delay, reason="channel not running")
             return
         with channel.turn():
             if not claim.staged and await self._is_elsewhere(claim, events[0], channel):
                 return
-            work = await self._begun(claim, events, Session.of(claim), channel, channel.adapter)
+            work = await self._begun(claim, events, Session.of(claim), channel, adapter)
             known = [event.uid for event in events]
             about = (work.question, channel.settings.overlap, work.is_for_us)
             with self.under_way.answering(claim.conversation, *about, known, began) as it:

@@ -317,3 +317,13 @@ async def test_a_sign_of_life_that_swallows_its_end_holds_up_no_answer(chat, mon
     async with asyncio.timeout(2):
         await chat.settled()
     assert chat.adapter.texts == ["hello"]
+
+
+async def test_a_channel_that_stops_just_as_a_turn_begins_lets_it_be_answered(chat, monkeypatch):
+    async def forward(*_):
+        chat.channel.adapter = None
+        return False
+
+    monkeypatch.setattr(chat.hub.people, "forward", forward)
+    assert await chat.say(said("hello", 1)) == ["hello"]
+    assert chat.bot.turns
