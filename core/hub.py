@@ -263,7 +263,7 @@ class Hub:
         answer = Answer()
         try:
             async with sign_of_life(work.adapter, work.event.address, self.gate), answering:
-                await self._hear_out(work, turn, answer, command)
+                await self._hear_out(work, turn, answer, command, answering)
         except (Stale, StoreError, Busy):
             raise
         except OverBudget as error:
@@ -282,7 +282,7 @@ class Hub:
             return [Part(say(Sentence.APOLOGY, turn.language, reference=work.event.uid))]
         return await self._said(work, turn, answer.parts())
 
-    async def _hear_out(self, work: Work, turn: Turn, answer: Answer, command: str) -> None:
+    async def _hear_out(self, work: Work, turn: Turn, answer: Answer, command: str, answering: Answering) -> None:
         """Have the bot answer, or a command; where the platform can edit, the user reads along."""
         order = commands.Order(turn, work.channel.bot, work.payer, self.limits, self.people, work.here(turn))
         pieces = commands.run(command, order) if command else work.channel.bot.respond(turn)
@@ -292,7 +292,7 @@ class Hub:
                     async for piece in pieces:
                         answer.add(piece)
                     return
-                async with Live(answer, work.delivery) as live:
+                async with Live(answer, work.delivery, lambda: answering.is_cut) as live:
                     async for piece in pieces:
                         answer.add(piece)
                         live.news()

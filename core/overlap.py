@@ -35,7 +35,8 @@ def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[
     head, *later = waiting
     if not isinstance(head, Message | Command):
         return Question(head, _ids(head))
-    if any(asks_to_stop(event) and is_for_us(event) for event in later) and not asks_to_stop(head):
+    is_stopped = any(asks_to_stop(event) and is_for_us(event) for event in later)
+    if is_stopped and is_for_us(head) and not asks_to_stop(head):
         return Question(head, _ids(head), cut="stopped")
     if isinstance(head, Command):
         return Question(head, _ids(head))

@@ -41,6 +41,10 @@ class Answering:
         self._cancelling = 0
         self._is_over = False
 
+    @property
+    def is_cut(self) -> bool:
+        return self._cut is not None
+
     def hear(self, new: AnyEvent) -> None:
         """Cut it short, once, where a new event says so; before it has begun it then never does."""
         if self._is_over or self._cut is not None:

@@ -1,6 +1,7 @@
 """Shows an answer while the bot still speaks, by editing the messages it is shown in."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,9 @@ FIRST = 0.03
 class Live:
     """`async with`: call `news` whenever the answer has grown. Leaving waits for what is on the wire."""
 
-    def __init__(self, answer: Answer, delivery: Delivery) -> None:
+    def __init__(self, answer: Answer, delivery: Delivery, is_cut: Callable[[], bool] = lambda: False) -> None:
+        """`is_cut`: whether a cancellation only ends what the bot says, and this process goes on with the answer."""
+        self._is_cut = is_cut
         self._answer = answer
         self._delivery = delivery
         self._start: asyncio.TimerHandle | None = None
@@ -45,9 +48,15 @@ class Live:
             return
         self._over.set()
         self._grown.set()
-        if kind is not None and not issubclass(kind, Exception):
+        if kind is not None and not issubclass(kind, Exception) and not self._is_cut():
             self._task.cancel()  # the turn itself is cancelled: another worker goes on with it
-        await self._task
+        try:
+            await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if not self._is_cut():
+                self._task.cancel()
+            await self._task
+            raise
 
     def _begin(self) -> None:
         self._task = asyncio.create_task(self._run())

@@ -1,7 +1,7 @@
 import asyncio
+import contextlib
 import itertools
 import re
-import contextlib
 
 import pytest
 
@@ -299,6 +299,8 @@ async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_sa
         answers.append(await says("ann", "hello"))
         await says("bob", "", "unlink")
     assert answers.count("hello") == 1
+
+
 async def test_a_sign_of_life_that_swallows_its_end_holds_up_no_answer(chat, monkeypatch):
     monkeypatch.setattr("core.delivery.typing.PATIENCE", 0.0)
     hold, typing = asyncio.Event(), asyncio.Event()

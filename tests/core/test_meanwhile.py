@@ -9,8 +9,7 @@ import pytest
 from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
 from core.context.summary import Summary
 from core.engine.signals import Signals
-from core.events import Attachment, Deleted, Edited, User
-from core.events import Deleted, Edited, Press, User
+from core.events import Attachment, Deleted, Edited, Press, User
 from core.hub import Hub
 from core.limits.settings import LimitsSettings
 from core.under_way import Meanwhile
@@ -70,6 +69,26 @@ async def test_stop_ends_the_answer_where_it_is(chat, monkeypatch):
     assert await chat.say(command("stop", n=2)) == ["Once upon …", "Stopped."]
     assert len(speaking.asked) == 1
     assert await chat.say(command("stop", n=3)) == ["Once upon …", "Stopped.", "There is nothing to stop."]
+
+
+async def test_stop_lets_what_is_on_the_wire_arrive_and_does_not_send_it_again(chat, monkeypatch):
+    Speaking(chat, monkeypatch)
+    on_wire, arrived = asyncio.Event(), asyncio.Event()
+    send = chat.adapter.send
+
+    async def slowly(to, part, key):
+        sent = await send(to, part, key)
+        on_wire.set()
+        await arrived.wait()
+        return sent
+
+    monkeypatch.setattr(chat.adapter, "send", slowly)
+    await chat.hub.accept(said("tell me", 1))
+    await on_wire.wait()
+    await chat.hub.accept(command("stop", n=2))
+    arrived.set()
+    await chat.settled()
+    assert chat.adapter.texts == ["Once upon …", "Stopped."]
 
 
 async def test_the_word_stops_as_well_as_the_command(chat, monkeypatch):
