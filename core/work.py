@@ -153,8 +153,9 @@ def waiting(envelopes: Sequence[bytes]) -> list[AnyEvent]:
 
 
 def asked_again(work: Work, edited: Edited) -> tuple[Work, list[Sent]] | None:
-    """An edited question as a new one, and the messages of its answer, to be edited; None where that cannot be or nothing
-    has changed."""
+    """An edited question as a new one, and the messages of its answer, which are to be edited.
+
+    None where that cannot be, or nothing has changed."""
     at = (edited.message_id, place(edited))
     before, answer = work.session.question(*at), work.session.answer_to(*at)
     is_same = before is None or before.text == edited.text or before.ids != (edited.message_id,)
