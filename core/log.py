@@ -40,11 +40,13 @@ def _forms(secret: str) -> tuple[str, ...]:
     return secret, dumps(secret)[1:-1], quote(secret, safe="")
 
 
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    redact = Redact(())
+SECRETS = Redact(())
+"""Takes the hub's own secrets out of all that leaves it: told them once the configuration is known."""
 
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        return self.redact(super().format(record))
+        return SECRETS(super().format(record))
 
 
 def setup(level: str = "INFO", *, json: bool | None = None) -> Redact:
@@ -83,4 +85,4 @@ def setup(level: str = "INFO", *, json: bool | None = None) -> Redact:
     root.setLevel(logging.WARNING)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
-    return _Formatter.redact
+    return SECRETS

@@ -8,6 +8,7 @@ from core.adapter import Adapter
 from core.bot import Restart
 from core.delivery.split import split
 from core.events import Choice, Part
+from core.log import SECRETS
 from core.visible import visible
 
 
@@ -24,22 +25,22 @@ class Answer:
                 self._text.append(_encodable(piece))
             case Part():
                 self._end_text()
-                choices = tuple(Choice(visible(_encodable(choice.label)), choice.value) for choice in piece.choices)
-                self._parts.append(Part(_encodable(piece.text), choices))
+                choices = tuple(Choice(SECRETS(visible(_encodable(each.label))), each.value) for each in piece.choices)
+                self._parts.append(Part(SECRETS(_encodable(piece.text)), choices))
             case Restart():
                 self._text.clear()
             case _:
                 raise TypeError(f"a bot yields text, parts or a restart, not {type(piece).__name__}")
 
     def parts(self) -> list[Part]:
-        """All there is; parts with nothing to see are left out."""
+        """All there is, without the hub's own secrets; parts with nothing to see are left out."""
         self._text = ["".join(self._text)] if self._text else []
-        said = [*self._parts, *map(Part, self._text)]
+        said = [*self._parts, *(Part(SECRETS(text)) for text in self._text)]
         return [part for part in said if visible(part.text).strip() or part.choices]
 
     def _end_text(self) -> None:
         if self._text:
-            self._parts.append(Part("".join(self._text)))
+            self._parts.append(Part(SECRETS("".join(self._text))))
             self._text = []
 
 

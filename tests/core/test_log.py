@@ -32,7 +32,7 @@ def lines(monkeypatch):
     root.handlers.clear()
     root.setLevel(level)
     structlog.reset_defaults()
-    log._Formatter.redact.learn([])
+    log.SECRETS.learn([])
 
 
 def test_our_logs_and_those_of_libraries_come_out_alike(lines):
@@ -84,6 +84,6 @@ def test_short_values_are_no_secrets_that_could_blank_out_ordinary_words(lines):
 
 
 def test_a_secret_is_known_in_json_and_in_addresses_too(lines):
-    log._Formatter.redact.learn(['se/cr"et-value'])
+    log.SECRETS.learn(['se/cr"et-value'])
     structlog.get_logger("core.test").info("x", body={"key": 'se/cr"et-value'}, url="?k=se%2Fcr%22et-value")
     assert "et-value" not in lines.text
