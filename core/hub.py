@@ -230,6 +230,8 @@ class Hub:
 
     async def _answer(self, work: Work, answering: Answering) -> list[Part] | None:
         """What to say, each part fit for one message; nothing is a silence with a reason, None a turn handed back."""
+        if self.erased is not None and self.erased.covers(work.account, work.event.time or work.claim.time):
+            return self._nothing(work, "erased")
         if work.question.cut:
             return self._unanswered(work, work.question.cut)
         if isinstance(work.event, Deleted):
@@ -241,8 +243,6 @@ class Hub:
                 return self._nothing(work, "edited")
             work, shown = again
         session = work.session
-        if self.erased is not None and self.erased.covers(work.account, work.event.time or work.claim.time):
-            return self._nothing(work, "erased")
         verdict = judge(Case(work.event, work.channel.settings, session, work.claim.time))
         if isinstance(verdict, Silence):
             work.staged.notes = verdict.notes

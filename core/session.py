@@ -42,7 +42,7 @@ class Session:
             history,
             _read(_notes, claim.notes) or NO_NOTES,
             _read(_summary, claim.summary),
-            claim.first + len(stored) - len(history),
+            claim.first + len(claim.history) - len(history),
             claim.session,
         )
 

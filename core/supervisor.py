@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from core import metrics
 from core.adapter import Adapter, Route, Settings
 from core.bot import Bot
 from core.errors import BadCredentials, NotReady, StoreError
@@ -163,6 +164,7 @@ class Channel:
                 await asyncio.shield(self._parting)
             failures = 1 if loop.time() - self._began > self.pace.healthy_after else failures + 1
             self.restarts += 1
+            metrics.count("channel_restarts_total", channel=self.name)
             await asyncio.sleep(backoff(failures, self.pace))
 
     async def _run(self) -> None:

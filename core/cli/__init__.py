@@ -99,8 +99,11 @@ def command_line(program: Program) -> typer.Typer:
         """Have the running hub take over the YAML file."""
         found = program.load(config, None, None)
         running = Running.find(found.hub.var)
-        for name, step in sorted(running.changes(found).items()):
+        changes = running.changes(found)
+        for name, step in sorted(changes.items()):
             typer.echo(f"{step:8} {name}")
+        if not changes:
+            typer.echo("no channel of the file is on, before or after")
         if not dry_run:
             running.reload()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
+from core import metrics
 from core.model.breaker import Breaker
 from core.model.errors import ModelError, ModelRefused, ModelThrottled, ModelUnavailable
 from core.model.port import ChatMessage, End, Model, Piece, ToolSpec
@@ -100,6 +101,7 @@ class Link:
             self.counters.refusals += 1
             return
         self.counters.failures += 1
+        metrics.count("model_failures_total", model=self.model.name, reason=type(error).__name__)
         self._last_error = str(error)
         if isinstance(error, ModelThrottled) and error.retry_after:
             self._rests_until = self._now() + min(error.retry_after, LONGEST_REST)

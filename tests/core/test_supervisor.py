@@ -429,3 +429,18 @@ async def test_each_time_it_runs_it_says_so_and_runs_on_whatever_comes_of_that(c
     one.built[0].probe_error = NotReady("gone")
     await until(lambda: len(seen) == 2)
     assert seen == [State.RUNNING, State.RUNNING]
+
+
+async def test_starting_a_channel_anew_is_counted(channel, monkeypatch):
+    counted = []
+    monkeypatch.setattr("core.supervisor.metrics.count", lambda name, **labels: counted.append((name, labels)))
+
+    def away(adapter):
+        adapter.start_error = None if made.built[1:] else NotReady("away")
+
+    made = channel(away)
+    made.start()
+    async with asyncio.timeout(5):
+        while made.state is not State.RUNNING:
+            await asyncio.sleep(0.001)
+    assert counted == [("channel_restarts_total", {"channel": "fake"})]

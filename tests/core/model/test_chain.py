@@ -216,3 +216,13 @@ async def test_cancelling_a_turn_closes_the_stream_through_the_whole_chain(serve
     async with asyncio.timeout(2):
         await server.exchanges[0].ended.wait()
     assert server.exchanges[0].left
+
+
+async def test_a_failure_is_counted_by_model_and_kind(chain, first, monkeypatch):
+    counted = []
+    monkeypatch.setattr("core.model.link.metrics.count", lambda name, **labels: counted.append((name, labels)))
+    first.script = [AWAY, AWAY, AWAY]
+    assert await answer(chain) == "second"
+    assert set(map(str, counted)) == {
+        str(("model_failures_total", {"model": "first", "reason": "ModelUnavailable"})),
+    }
