@@ -132,7 +132,7 @@ class Application:
             finally:
                 self._draining = True
                 await worker.drain(hub.drain)
-                await self.hub.afterwards.stop()
+                await self.hub.ending.afterwards.stop()
                 await self.supervisor.stop()
                 await asyncio.gather(*self._retiring, return_exceptions=True)
                 await making.stop(self._bots.values())
@@ -243,7 +243,7 @@ class Application:
             if feed
             else {"ok": True},
             "events": stats,
-            "silences": dict(self.hub.silences),
+            "silences": dict(self.hub.ending.silences),
             "models": self._models.health(),
             "channels": {each.name: health.channel(each) for each in self.supervisor.channels.values()},
             "configuration": health.configuration(self.rejected),

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
@@ -13,40 +12,38 @@ import structlog
 from core import commands, metrics
 from core.access.access import Access
 from core.adapter import Adapter
-from core.afterwards import Afterwards
 from core.archive.erased import Erased
 from core.bot import NO_NOTES, Turn
 from core.conversation import account, joins, key, place
 from core.delivery.answer import Answer, fitted
-from core.delivery.deliver import Delivery, Staged, part_key
+from core.delivery.deliver import Delivery, Staged
 from core.delivery.gate import Gate
 from core.delivery.live import Live
 from core.delivery.typing import sign_of_life
+from core.ending import Ending
 from core.engine.engine import Claim, Engine, Stale
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
-from core.errors import BotError, IntakeError, SendError, StoreError, Throttled, Undeliverable
+from core.errors import BotError, IntakeError, StoreError, Throttled, Undeliverable
 from core.events import Accepted, AnyEvent, Deleted, Edited, Message, Part, Press, Sent
-from core.language.detect import choose
 from core.language.sentences import Sentence, say
 from core.limits.errors import OverBudget, Refused
 from core.limits.limits import Limits
 from core.limits.lines import refusal
 from core.limits.settings import LimitsSettings
 from core.overlap import Cut, may_cut, question
+from core.patience import Patience
 from core.people import flow
 from core.people.people import Busy, People
 from core.policies import Case, Refusal, Silence, is_for_us, judge
-from core.session import Session, exchange, taken_back, total
+from core.session import Session, exchange, taken_back
 from core.under_way import Answering, CutShort, Meanwhile, UnderWay
-from core.work import Channel, Work, asked_again, kept, sender, turn_of, waiting, with_ids
+from core.work import Channel, Work, asked_again, sender, turn_of, waiting
 
 log = structlog.get_logger(__name__)
 
 TURN_LIMIT = 600.0
 """Seconds that a bot may take; a bot that hangs would hold up its conversation for ever."""
-WAIT_LINE_LIMIT = 2.0
-"""Seconds that the platform waits for our acknowledgement because of it."""
 NOT_RUNNING_DELAY = 3.0
 """Seconds until an event of a channel that is not running is looked at again, at first; it keeps its place in line."""
 ELSEWHERE_DELAY = 0.1
@@ -89,11 +86,8 @@ class Hub:
         self.channels = channels
         self.gate = Gate()
         self.under_way = UnderWay()
-        self.afterwards = Afterwards(engine)
-        self.silences: Counter[str] = Counter()
-        """Reason -> how many events this process passed over for it."""
-        self._asked: dict[str, float] = {}
-        """Conversation -> until when, by the monotonic clock, it is not asked to wait again."""
+        self.ending = Ending(engine, self.limits, archived=erased is not None)
+        self.patience = Patience(self.gate)
 
     async def accept(self, event: AnyEvent) -> Accepted:
         """Make an event durable; the adapter acknowledges it after that. Raises IntakeError."""
@@ -121,7 +115,7 @@ class Hub:
         if accepted is not Accepted.NEW:
             metrics.count("events_total", channel=name, outcome=str(accepted))
         if accepted is Accepted.FULL:
-            await self._ask_to_wait(event, conversation, channel)
+            await self.patience.ask(event, conversation, channel)
         elif accepted is Accepted.NEW and may_cut(event, channel.settings.overlap) and await self._may_cut(event):
             is_here = self.under_way.hear(conversation, event)
             if not is_here and self.signals is not None:
@@ -224,9 +218,9 @@ class Hub:
             return
         except Undeliverable as error:
             reason = f"undeliverable: {error}"
-            await self._bury(work, reason)
+            await self.ending.bury(work, reason)
             return
-        await self._commit(work)
+        await self.ending.commit(work)
 
     async def _answer(self, work: Work, answering: Answering) -> list[Part] | None:
         """What to say, each part fit for one message; nothing is a silence with a reason, None a turn handed back."""
@@ -361,76 +355,3 @@ class Hub:
     def _nothing(self, work: Work, reason: str) -> list[Part]:
         work.staged.silence = reason
         return []
-
-    async def _bury(self, work: Work, reason: str) -> None:
-        """The event becomes a dead letter."""
-        events, trace = work.staged.events, work.trace("dead", reason)
-        failed = self.engine.fail(work.claim, "dead", reason=reason, events=events, trace=trace)
-        await asyncio.gather(failed, self._settle(work))
-        metrics.count("events_total", events, channel=work.event.address.channel, outcome="dead")
-
-    async def _settle(self, work: Work) -> None:
-        """Pay for what the models took; in one piece with the end of the turn."""
-        used = total(work.staged.usage)
-        tokens = used.prompt_tokens + used.completion_tokens
-        await self.limits.settle(work.payer, work.turn_id, cost=used.cost, tokens=tokens)
-
-    async def _commit(self, work: Work) -> None:
-        staged, claim = work.staged, work.claim
-        if staged.reason:
-            await self._bury(work, staged.reason)
-            return
-        remember = [with_ids(record, staged.sent) for record in staged.remember]
-        outcome: Literal["silent", "answered"] = "silent" if staged.silence else "answered"
-        committed = self.engine.commit(
-            claim,
-            outcome=outcome,
-            events=staged.events,
-            append=[_encode(record) for record in remember],
-            forget=staged.forget,
-            notes=_encode(staged.notes) if staged.notes else b"",
-            replies=[_encode(sent) for sent in staged.sent],
-            trace=work.trace(outcome, staged.silence or staged.problem),
-            archive=_encode(kept(work, remember)) if remember and self.erased is not None else b"",
-        )
-        await asyncio.gather(committed, self._settle(work))
-        _count(work)
-        if staged.silence:
-            self.silences[staged.silence] += 1
-        elif remember:
-            self.afterwards.reflect(work.channel.bot, claim, work.session, remember, staged.notes)
-
-    async def _ask_to_wait(self, event: AnyEvent, conversation: str, channel: Channel) -> None:
-        """One line a minute to a user whose mailbox is full; best effort, since nothing was stored."""
-        adapter, now = channel.adapter, time.monotonic()
-        if adapter is None or not self.gate.is_open(event.address):
-            return
-        settings = channel.settings
-        if not is_for_us(Case(event, settings, now=time.time())):
-            return
-        if settings.access != "open" and event.user.id not in settings.allow:
-            return  # who may not be answered is not asked to wait either
-        if now < self._asked.get(conversation, now):
-            return
-        self._asked = {each: until for each, until in self._asked.items() if until > now}
-        self._asked[conversation] = now + 60
-        line = say(Sentence.WAIT, choose(event.user.locale, None, ""))
-        try:
-            async with asyncio.timeout(WAIT_LINE_LIMIT):
-                await adapter.send(event.address, Part(line), part_key(event.uid, "wait"))
-        except (SendError, TimeoutError) as error:
-            await log.awarning("could not ask to wait", channel=event.address.channel, error=str(error))
-
-
-def _count(work: Work) -> None:
-    """For the metrics: how the turn ended, how long it took, and what its models took."""
-    staged = work.staged
-    outcome = "silent" if staged.silence else "answered"
-    metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome=outcome)
-    metrics.observe("turn_seconds", time.monotonic() - work.began)
-    if staged.silence:
-        metrics.count("silences_total", reason=staged.silence)
-    for used in staged.usage:
-        metrics.count("model_tokens_total", used.prompt_tokens, model=used.model, kind="prompt")
-        metrics.count("model_tokens_total", used.completion_tokens, model=used.model, kind="completion")
-        metrics.count("model_cost_total", used.cost, model=used.model)

@@ -227,7 +227,9 @@ def kept(work: Work, said: Sequence[Remembered]) -> Kept:
         account=work.account,
         time=claim.time,
         messages=tuple(
-            Said(one.role, one.text, one.author, one.name, one.time, one.tokens, one.model, one.ids) for one in said
+            Said(one.role, one.text, one.author, one.name, one.time, one.tokens, one.model, one.ids)
+            for one in said
+            if one.text
         ),
         person=work.person,
         name=work.event.user.name,

@@ -51,6 +51,6 @@ async def chatting(engine, **keys) -> AsyncIterator[Chat]:
         working = asyncio.create_task(chat.worker.run())
         yield chat
         await chat.worker.drain(1)
-        await chat.hub.afterwards.stop()
+        await chat.hub.ending.afterwards.stop()
         working.cancel()
         await asyncio.wait([working])

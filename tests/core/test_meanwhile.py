@@ -216,7 +216,7 @@ async def test_a_question_that_is_taken_back_while_it_is_answered_is_not_answere
     await chat.hub.accept(said("never mind", 1))
     await chat.until(lambda: chat.adapter.texts)
     assert await chat.say(deleted(1)) == ["…"]
-    assert chat.hub.silences == {"withdrawn": 1, "deleted": 1}
+    assert chat.hub.ending.silences == {"withdrawn": 1, "deleted": 1}
 
 
 async def test_a_message_that_is_taken_back_later_is_forgotten_with_its_answer(chat):
@@ -343,7 +343,7 @@ async def test_a_bot_looks_back_after_its_answer_and_its_summary_comes_with_the_
     monkeypatch.setattr(FakeBot, "reflect", reflect)
     await chat.say(said("one", 1))
     await looked.wait()
-    await chat.until(lambda: not chat.hub.afterwards._looking)
+    await chat.until(lambda: not chat.hub.ending.afterwards._looking)
     await chat.say(said("two", 2))
     assert chat.bot.turns[-1].summary == Summary("2 messages", 2)
 
@@ -362,7 +362,7 @@ async def test_a_summary_of_a_session_that_was_reset_is_not_kept(chat, monkeypat
     monkeypatch.setattr(FakeBot, "reflect", Bot.reflect)
     await chat.say(command("reset", n=2), said("two", 3))
     go.set()
-    await chat.until(lambda: not chat.hub.afterwards._looking)
+    await chat.until(lambda: not chat.hub.ending.afterwards._looking)
     await chat.say(said("three", 4))
     assert chat.bot.turns[-1].summary is None
 

@@ -1,0 +1,85 @@
+"""How a turn ends: events leave the mailbox, what was said goes into session and archive, and models are paid for."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Literal
+
+import msgspec
+
+from core import metrics
+from core.afterwards import Afterwards
+from core.engine.engine import Engine
+from core.limits.limits import Limits
+from core.session import total
+from core.work import Work, kept, with_ids
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Ending:
+    """One for the process."""
+
+    def __init__(self, engine: Engine, limits: Limits, *, archived: bool) -> None:
+        """`archived`: what is said goes into the archive."""
+        self.afterwards = Afterwards(engine)
+        self.silences: Counter[str] = Counter()
+        """Reason -> how many events this process passed over for it."""
+        self._engine = engine
+        self._limits = limits
+        self._archived = archived
+
+    async def commit(self, work: Work) -> None:
+        """The answer was sent, or is a silence; or it was a last word about a turn that failed.
+
+        Raises Stale, or StoreError."""
+        staged, claim = work.staged, work.claim
+        if staged.reason:
+            await self.bury(work, staged.reason)
+            return
+        remember = [with_ids(record, staged.sent) for record in staged.remember]
+        outcome: Literal["silent", "answered"] = "silent" if staged.silence else "answered"
+        is_kept = self._archived and any(record.text for record in remember)
+        committed = self._engine.commit(
+            claim,
+            outcome=outcome,
+            events=staged.events,
+            append=[_encode(record) for record in remember],
+            forget=staged.forget,
+            notes=_encode(staged.notes) if staged.notes else b"",
+            replies=[_encode(sent) for sent in staged.sent],
+            trace=work.trace(outcome, staged.silence or staged.problem),
+            archive=_encode(kept(work, remember)) if is_kept else b"",
+        )
+        await asyncio.gather(committed, self._settle(work))
+        _count(work, outcome)
+        if staged.silence:
+            self.silences[staged.silence] += 1
+        elif remember:
+            self.afterwards.reflect(work.channel.bot, claim, work.session, remember, staged.notes)
+
+    async def bury(self, work: Work, reason: str) -> None:
+        """The events become dead letters. Raises as `commit`."""
+        events, trace = work.staged.events, work.trace("dead", reason)
+        failed = self._engine.fail(work.claim, "dead", reason=reason, events=events, trace=trace)
+        await asyncio.gather(failed, self._settle(work))
+        metrics.count("events_total", events, channel=work.event.address.channel, outcome="dead")
+
+    async def _settle(self, work: Work) -> None:
+        """Pay for what the models took; in one piece with the end of the turn."""
+        used = total(work.staged.usage)
+        tokens = used.prompt_tokens + used.completion_tokens
+        await self._limits.settle(work.payer, work.turn_id, cost=used.cost, tokens=tokens)
+
+
+def _count(work: Work, outcome: str) -> None:
+    """For the metrics: how the turn ended, how long it took, and what its models took."""
+    staged = work.staged
+    metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome=outcome)
+    metrics.observe("turn_seconds", time.monotonic() - work.began)
+    if staged.silence:
+        metrics.count("silences_total", reason=staged.silence)
+    for used in staged.usage:
+        metrics.count("model_tokens_total", used.prompt_tokens, model=used.model, kind="prompt")
+        metrics.count("model_tokens_total", used.completion_tokens, model=used.model, kind="completion")
+        metrics.count("model_cost_total", used.cost, model=used.model)
