@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Shown(msgspec.Struct, frozen=True):
     text: str
     """Empty where all of it is withheld."""
     findings: tuple[str, ...] = ()
-    """What was wrong: leak | secret | link | invisible."""
+    """What was wrong: leak | link | invisible."""
 
 
 def checked(text: str, max_length: int = MAX_INPUT) -> Checked:
@@ -70,20 +70,16 @@ def leaks(text: str, canary: str) -> bool:
     return any(_base64(mark, shift) in encoded for shift in range(3))
 
 
-def shown(
-    text: str, *, canary: str = "", redact: Callable[[str], str] | None = None, links: Sequence[str] | None = None
-) -> Shown:
-    """An answer on its way out: withheld if it gives the system prompt away, without secrets, links that are not
-    allowed made plain. `redact`: takes secrets out (`core.log.Redact`); `links`: hosts; None allows all."""
+def shown(text: str, *, canary: str = "", links: Sequence[str] | None = None) -> Shown:
+    """An answer on its way out: withheld if it gives the system prompt away, links that are not allowed made plain.
+
+    `links`: hosts; None allows all."""
     if canary and leaks(text, canary):
         return Shown("", ("leak",))
     findings = []
     clean = visible(text)
     if clean != BREAK.sub("\n", text):
         findings.append("invisible")
-    if redact is not None and (hidden := redact(clean)) != clean:
-        clean = hidden
-        findings.append("secret")
     if links is not None and (plain := defanged(clean, links)) != clean:
         clean = plain
         findings.append("link")

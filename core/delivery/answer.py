@@ -25,8 +25,8 @@ class Answer:
                 self._text.append(_encodable(piece))
             case Part():
                 self._end_text()
-                choices = tuple(Choice(SECRETS(visible(_encodable(each.label))), each.value) for each in piece.choices)
-                self._parts.append(Part(SECRETS(_encodable(piece.text)), choices))
+                choices = tuple(Choice(_clean(each.label), each.value) for each in piece.choices)
+                self._parts.append(Part(_clean(piece.text), choices))
             case Restart():
                 self._text.clear()
             case _:
@@ -35,12 +35,12 @@ class Answer:
     def parts(self) -> list[Part]:
         """All there is, without the hub's own secrets; parts with nothing to see are left out."""
         self._text = ["".join(self._text)] if self._text else []
-        said = [*self._parts, *(Part(SECRETS(text)) for text in self._text)]
+        said = [*self._parts, *(Part(_clean(text)) for text in self._text)]
         return [part for part in said if visible(part.text).strip() or part.choices]
 
     def _end_text(self) -> None:
         if self._text:
-            self._parts.append(Part(SECRETS("".join(self._text))))
+            self._parts.append(Part(_clean("".join(self._text))))
             self._text = []
 
 
@@ -88,6 +88,11 @@ def _plainly(text: str, fits: Callable[[str], bool]) -> Iterator[str]:
             size //= 2
         yield text[at : at + size]
         at += size
+
+
+def _clean(text: str) -> str:
+    """Without the hub's own secrets, also where signs that nobody sees stand in them."""
+    return SECRETS(visible(_encodable(text)))
 
 
 def _encodable(text: str) -> str:

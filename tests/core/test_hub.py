@@ -334,8 +334,12 @@ async def test_a_channel_that_stops_just_as_a_turn_begins_lets_it_be_answered(ch
 
 async def test_the_hubs_own_secrets_do_not_leave_it_whoever_says_them(chat):
     SECRETS.learn(["FAKE-secret-123"])
-    chat.bot.answers["tell me"] = ["The key is FAKE-se", "cret-123.", menu("FAKE-secret-123?", "FAKE-secret-123")]
+    chat.bot.answers["tell me"] = [
+        "The key is FAKE-se",
+        "cret-123, FAKE-\u200bsecret-123.",
+        menu("FAKE-secret-123?", "FAKE-secret-123"),
+    ]
     texts = await chat.say(said("tell me"))
     SECRETS.learn([])
-    assert texts == ["The key is ….", "…?"]
+    assert texts == ["The key is …, ….", "…?"]
     assert chat.adapter.sent[1][1].choices[0].label == "…"

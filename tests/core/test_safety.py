@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.log import Redact
 from core.safety import MAX_INPUT, Checked, canary, checked, fenced, leaks, shown, visible
 
 MARK = canary("conversation 1")
@@ -167,12 +166,6 @@ def test_a_mark_in_base64_is_noticed_whatever_stands_around_it(before, after):
     assert leaks(base64.b64encode(before + MARK.encode() + after).decode(), MARK)
 
 
-def test_configured_secrets_are_taken_out_of_answers():
-    redact = Redact(["fake-secret-123"])
-    assert shown("The key is fake-secret-123.", redact=redact).text == "The key is …."
-    assert shown("The key is fake-\u200bsecret-123.", redact=redact).findings == ("invisible", "secret")
-
-
 def test_links_are_held_against_the_list_only_where_there_is_one():
     text = "See https://evil.example/x"
     assert shown(text).text == text
@@ -184,4 +177,4 @@ def test_links_are_held_against_the_list_only_where_there_is_one():
 @given(st.text(st.characters(exclude_categories=["C", "M"]), max_size=40))
 def test_an_ordinary_answer_is_shown_as_it_is(text):
     text = "".join(char for char in text if unicodedata.category(char)[0] in "LNPZS" and char.isascii())
-    assert shown(text, canary=MARK, redact=Redact(["fake-secret-123"])).text == text
+    assert shown(text, canary=MARK).text == text
