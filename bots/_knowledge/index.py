@@ -177,7 +177,7 @@ class Index:
                 break
             has_heading = part is section or not part.continues
             heading = [f"{'#' * min(6, 2 + len(part.path) - len(section.path))} {part.label}"] if has_heading else []
-            wanted = [*heading, *blocks(part.body)]
+            wanted = [*heading, *map(unwrapped if part.file.endswith(".md") else str, blocks(part.body))]
             for number, block in enumerate(wanted):
                 with_next = wanted[:2] if number == 0 and has_heading else [block]  # no heading without a text under it
                 if len(said) > 1 and sum(map(len, [*said, *with_next])) > limit:
@@ -215,3 +215,21 @@ def _key(file: str, heading: str, taken: set[str]) -> str:
         count += 1
     taken.add(key)
     return key
+
+
+_OPENS = re.compile(r"\s*(?:[-*+>|#<]|\d+[.)]|\[\^?\w+\]:)")
+"""Begins a line that stands for itself: a list's item, a quote, a table's row, a definition."""
+
+
+def unwrapped(block: str) -> str:
+    """A block of Markdown without the breaks that only its file needs: chats show each as a new line."""
+    if "```" in block or "~~~" in block or block.startswith(("    ", "\t", "|")):
+        return block
+    first, *rest = block.split("\n")
+    lines = [first]
+    for line in rest:
+        if _OPENS.match(line) or lines[-1].endswith(("  ", "\\")):
+            lines.append(line)
+        else:
+            lines[-1] += f" {line.strip()}"
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bots._knowledge.files import look
-from bots._knowledge.index import Document, Index
+from bots._knowledge.index import Document, Index, unwrapped
 from bots._knowledge.library import Paces
 from bots._knowledge.reading import read
 from bots.knowledge import Bot, KnowledgeSettings
@@ -262,3 +262,18 @@ async def test_documents_in_scripts_without_spaces_are_found(tmp_path, asking):
     assert "三十天" in (await asked("怎么退款？")).text
     assert "九時" in (await asked("営業時間は？")).text
     assert "तीस" in (await asked("धनवापसी")).text
+
+
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        ("one line\nand its rest", "one line and its rest"),
+        ("- one\n  and its rest\n- two", "- one and its rest\n- two"),
+        ("kept  \napart", "kept  \napart"),
+        ("```\na\nb\n```", "```\na\nb\n```"),
+        ("| a |\n|---|\n| 1 |", "| a |\n|---|\n| 1 |"),
+        ("1. one\n2. two", "1. one\n2. two"),
+    ],
+)
+def test_breaks_that_only_the_file_needs_are_not_shown(block, shown):
+    assert unwrapped(block) == shown
