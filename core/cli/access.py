@@ -1,8 +1,7 @@
 """`access list|approve|revoke`: who is answered in channels with `access: pairing`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +10,7 @@ import typer
 
 from core.access.pairing import Pairing
 from core.cli.line import line
-from core.engine.engine import Engine
-from core.engine.store import open_store
+from core.cli.opened import opened
 from core.errors import HubError
 from core.parts import Configuration
 
@@ -45,16 +43,9 @@ def commands(load: Load, default: Path) -> typer.Typer:
     return app
 
 
-@asynccontextmanager
-async def _pairing(config: Configuration) -> AsyncIterator[Pairing]:
-    async with open_store(config.hub.redis_url.get_secret_value() or None, config.hub.var) as store:
-        engine = Engine(store)
-        yield Pairing(engine)
-        await engine.close()
-
-
 async def _list(config: Configuration) -> None:
-    async with _pairing(config) as pairing:
+    async with opened(config) as engine:
+        pairing = Pairing(engine)
         listed = await pairing.list(sorted(config.channels))
     for each in listed:
         when = datetime.fromtimestamp(each.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -65,7 +56,8 @@ async def _list(config: Configuration) -> None:
 
 
 async def _approve(config: Configuration, code: str) -> None:
-    async with _pairing(config) as pairing:
+    async with opened(config) as engine:
+        pairing = Pairing(engine)
         who = await pairing.approve(code)
     if who is None:
         raise HubError(f"the code {code} is not open; a code lasts one hour")
@@ -75,7 +67,8 @@ async def _approve(config: Configuration, code: str) -> None:
 async def _revoke(config: Configuration, account: str, channel: str | None) -> None:
     if channel is not None and channel not in config.channels:
         raise HubError(f"there is no channel {channel}")
-    async with _pairing(config) as pairing:
+    async with opened(config) as engine:
+        pairing = Pairing(engine)
         names = [channel] if channel else sorted(config.channels)
         gone = [name for name in names if await pairing.revoke(name, account)]
     if not gone:

@@ -1,8 +1,7 @@
 """`dead list|replay|drop`: events that could not be answered, for a person to decide about."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +9,8 @@ from typing import Annotated
 import typer
 
 from core.cli.line import line
+from core.cli.opened import opened
 from core.engine.dead import DeadLetters
-from core.engine.engine import Engine
-from core.engine.store import open_store
 from core.parts import Configuration
 
 Load = Callable[[Path], Configuration]
@@ -43,16 +41,9 @@ def commands(load: Load, default: Path) -> typer.Typer:
     return app
 
 
-@asynccontextmanager
-async def _dead(config: Configuration) -> AsyncIterator[DeadLetters]:
-    async with open_store(config.hub.redis_url.get_secret_value() or None, config.hub.var) as store:
-        engine = Engine(store)
-        yield DeadLetters(engine)
-        await engine.close()
-
-
 async def _list(config: Configuration) -> None:
-    async with _dead(config) as dead:
+    async with opened(config) as engine:
+        dead = DeadLetters(engine)
         letters = await dead.list()
     for letter in letters:
         when = datetime.fromtimestamp(letter.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -64,7 +55,8 @@ async def _list(config: Configuration) -> None:
 async def _each(config: Configuration, ids: list[str] | None, every: bool, verb: str) -> None:
     if not ids and not every:
         raise typer.BadParameter("name ids, or say --all")
-    async with _dead(config) as dead:
+    async with opened(config) as engine:
+        dead = DeadLetters(engine)
         wanted = [letter.id for letter in await dead.list(10_000)] if every else ids or []
         for id_ in reversed(wanted):  # oldest first, so that a conversation's events keep their order
             found = await (dead.replay(id_) if verb == "replay" else dead.drop(id_))

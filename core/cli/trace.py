@@ -10,8 +10,8 @@ import msgspec
 import typer
 
 from core.cli.line import line
+from core.cli.opened import opened
 from core.engine.engine import Engine
-from core.engine.store import open_store
 from core.errors import HubError
 from core.parts import Configuration
 from core.pseudonym import Pseudonyms, key
@@ -34,10 +34,8 @@ def add(app: typer.Typer, load: Callable[[Path], Configuration], default: Path) 
 
 async def _trace(config: Configuration, reference: str) -> None:
     names = Pseudonyms(key(config.hub.var))
-    async with open_store(config.hub.redis_url.get_secret_value() or None, config.hub.var) as store:
-        engine = Engine(store)
+    async with opened(config) as engine:
         found = [each async for each in _found(engine, reference)]
-        await engine.close()
     if not found:
         raise HubError(f"nothing is known of {reference}: references are kept for a day")
     for channel, record in found:
