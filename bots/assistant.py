@@ -15,9 +15,9 @@ from bots._tools import ToolName
 from bots.knowledge import Bot as KnowledgeBot
 from bots.knowledge import DocumentsSettings, KnowledgeSettings
 from core import bot as port
-from core.context.exact import counts
-from core.context.settings import ContextSettings
-from core.context.summary import Summary
+from core.conversation.exact import counts
+from core.conversation.settings import ContextSettings
+from core.conversation.summary import Summary
 from core.errors import ConfigError
 from core.events import Part
 from core.language.sentences import Sentence, say, when

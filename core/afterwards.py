@@ -9,9 +9,9 @@ import structlog
 
 from core.bot import Bot, Notes, Remembered
 from core.cancel import cancelled
+from core.conversation.session import Session, current
 from core.engine.engine import Claim, Engine
 from core.errors import StoreError
-from core.session import Session, current
 
 log = structlog.get_logger(__name__)
 

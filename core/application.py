@@ -18,7 +18,7 @@ from core.archive.feed import Feed
 from core.archive.opening import open_archive
 from core.bot import Bot, Resources
 from core.cancel import cancelled
-from core.context.kept import KeptCalibrations
+from core.conversation.kept import KeptCalibrations
 from core.engine.engine import Engine
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox

@@ -8,8 +8,8 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from core.context.calibration import Calibrations
-from core.context.summary import Summary
+from core.conversation.calibration import Calibrations
+from core.conversation.summary import Summary
 from core.events import Attachment, Choice, Part, User
 from core.language.detect import choose
 from core.limits.purse import Purse

@@ -9,9 +9,9 @@ import msgspec
 
 from core import metrics
 from core.afterwards import Afterwards
+from core.conversation.session import total
 from core.engine.engine import Engine
 from core.limits.limits import Limits
-from core.session import total
 from core.work import Work, kept, with_ids
 
 _encode = msgspec.json.Encoder().encode

@@ -14,7 +14,8 @@ from core.access.access import Access
 from core.adapter import Adapter
 from core.archive.erased import Erased
 from core.bot import NO_NOTES, Turn
-from core.conversation import account, joins, key, place
+from core.conversation.key import account, joins, key, place
+from core.conversation.session import Session, exchange, taken_back
 from core.delivery.answer import Answer, fitted
 from core.delivery.deliver import Delivery, Staged
 from core.delivery.gate import Gate
@@ -36,7 +37,6 @@ from core.patience import Patience
 from core.people import flow
 from core.people.people import Busy, People
 from core.policies import Case, Refusal, Silence, is_for_us, judge
-from core.session import Session, exchange, taken_back
 from core.under_way import Answering, CutShort, Meanwhile, UnderWay
 from core.work import Channel, Work, asked_again, sender, turn_of, waiting
 

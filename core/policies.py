@@ -7,9 +7,9 @@ import msgspec
 
 from core.adapter import Settings
 from core.bot import Notes
+from core.conversation.session import NEW, Session
 from core.events import AnyEvent, Command, Message, Press
 from core.language.sentences import Sentence
-from core.session import NEW, Session
 
 BOT_TURNS_A_MINUTE = 5
 """So many turns with other bots a conversation has in one minute; then it falls silent until they are over."""

@@ -9,7 +9,7 @@ import aiohttp
 
 from core.adapter import Adapter, Settings, Wiring
 from core.bot import Bot
-from core.conversation import beginning
+from core.conversation.key import beginning
 from core.engine.engine import Engine
 from core.engine.hasten import hasten
 from core.engine.lease import Lease

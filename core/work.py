@@ -11,7 +11,8 @@ from core import commands
 from core.adapter import Adapter, Settings
 from core.archive.record import Kept, Said
 from core.bot import Bot, Remembered, Turn
-from core.conversation import account, joins, key, place
+from core.conversation.key import account, joins, key, place
+from core.conversation.session import Session, total
 from core.delivery.deliver import Delivery, Staged
 from core.engine.engine import Claim, Trace
 from core.events import AnyEvent, Command, Edited, Message, Press, Sent
@@ -21,7 +22,6 @@ from core.people.flow import Here
 from core.people.people import Sender
 from core.people.person import Chat
 from core.policies import Case, is_for_us
-from core.session import Session, total
 
 _event = msgspec.json.Decoder(AnyEvent).decode
 

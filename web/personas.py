@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from core.context.tokens import estimate
+from core.conversation.tokens import estimate
 from core.language.names import SPOKEN
 from core.persona.consistency import Finding, check
 from core.persona.prompt import prompt

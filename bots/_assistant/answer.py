@@ -9,8 +9,8 @@ import structlog
 
 from bots._assistant.told import Told
 from core.bot import Restart, Turn
-from core.context.calibration import Calibrations
-from core.context.tokens import measure, measure_prompt
+from core.conversation.calibration import Calibrations
+from core.conversation.tokens import measure, measure_prompt
 from core.events import Part
 from core.language.sentences import Sentence, say
 from core.model.consent import Pending, is_too_large, opened, too_long

@@ -7,10 +7,10 @@ import structlog
 
 from bots._assistant.speakers import Speakers
 from core.bot import Remembered
-from core.context.entry import Entry
-from core.context.exact import Counts
-from core.context.settings import ContextSettings
-from core.context.summary import Summary, accept, are_enough, plan
+from core.conversation.entry import Entry
+from core.conversation.exact import Counts
+from core.conversation.settings import ContextSettings
+from core.conversation.summary import Summary, accept, are_enough, plan
 from core.model.errors import ModelError
 from core.model.port import ChatMessage, Model, TextPiece
 from core.safety import checked

@@ -15,10 +15,10 @@ from bots._assistant.toolbox import Toolbox
 from bots._knowledge.citations import Source, cited, told
 from core import metrics
 from core.bot import Restart, Turn
-from core.context.calibration import Calibrations
-from core.context.entry import Entry
-from core.context.exact import Counts
-from core.context.settings import ContextSettings
+from core.conversation.calibration import Calibrations
+from core.conversation.entry import Entry
+from core.conversation.exact import Counts
+from core.conversation.settings import ContextSettings
 from core.events import Part
 from core.language.sentences import Sentence, say
 from core.limits.errors import OverBudget

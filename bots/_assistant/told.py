@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from bots._assistant.speakers import spoken
-from core.context.entry import Count, Entry
-from core.context.settings import ContextSettings
-from core.context.summary import Summary
-from core.context.window import LEAST, fit
+from core.conversation.context import LEAST, fit
+from core.conversation.entry import Count, Entry
+from core.conversation.settings import ContextSettings
+from core.conversation.summary import Summary
 from core.model.port import ChatMessage, ToolCall
 from core.visible import visible
 

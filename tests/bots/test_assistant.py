@@ -12,7 +12,7 @@ from core.limits.purse import Purse
 from core.persona.settings import Personality
 from simulators.openai import Fault, Script
 from tests.bots.asking import ADA, read, turn
-from tests.core.context.vocabularies import tokens
+from tests.core.conversation.vocabularies import tokens
 
 STRICT = Personality(
     name="Ada", role="a helper", constraints=[{"text": "No promises.", "forbid": ["promise"]}], repair=True

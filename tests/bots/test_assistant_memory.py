@@ -3,7 +3,7 @@
 import pytest
 
 from core.bot import Notes, Remembered
-from core.context.summary import Summary
+from core.conversation.summary import Summary
 from core.persona.settings import Personality
 from simulators.openai import Script
 from tests.bots.asking import read, turn

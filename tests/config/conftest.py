@@ -11,7 +11,7 @@ from config.load import load
 from config.schema import Config
 from core.adapter import Settings
 from core.bot import BotSettings
-from core.context.settings import ContextSettings
+from core.conversation.settings import ContextSettings
 from core.errors import ConfigError
 from core.model.mcp import MCPSettings
 

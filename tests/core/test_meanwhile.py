@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
-from core.context.summary import Summary
+from core.conversation.summary import Summary
 from core.engine.signals import Signals
 from core.events import Attachment, Deleted, Edited, Press, User
 from core.hub import Hub

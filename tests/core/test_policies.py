@@ -2,9 +2,9 @@ import pytest
 
 from core.adapter import Settings
 from core.bot import Notes, Remembered
+from core.conversation.session import Session
 from core.events import Address, Attachment, Command, Deleted, Edited, Joined, Message, Press, Reaction, User
 from core.policies import Case, Refusal, Silence, judge
-from core.session import Session
 
 HERE = {"uid": "1", "address": Address("c", "r", "t"), "user": User("u")}
 BOT = {**HERE, "user": User("b", is_bot=True)}

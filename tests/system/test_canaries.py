@@ -21,7 +21,7 @@ from core import log
 from core.adapter import Capabilities
 from core.adapter import Settings as ChannelSettings
 from core.application import Application
-from core.conversation import key
+from core.conversation.key import key
 from core.errors import IntakeError
 from core.events import Address, Command, Deleted, Edited, Message, User
 from core.model.settings import ModelLimits, ModelSettings

@@ -14,7 +14,7 @@ from core.archive.record import Entry
 from core.archive.source import Source
 from core.bot import Notes, Remembered
 from core.cli.people import Alone
-from core.context.summary import Summary
+from core.conversation.summary import Summary
 from core.delivery.deliver import Staged
 from core.engine.engine import Stale
 from core.events import Address, Message, Part, Sent, User

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from core.bot import Remembered
-from core.context.summary import Summary
+from core.conversation.summary import Summary
 from tests.core.people.chats import Hub
 
 ANN, BOB = "red:ann", "blue:bob"

@@ -2,12 +2,12 @@ import sys
 
 import pytest
 
-from core.context.calibration import Calibrations
-from core.context.exact import counter, counts
-from core.context.tokens import estimate, measure_prompt
+from core.conversation.calibration import Calibrations
+from core.conversation.exact import counter, counts
+from core.conversation.tokens import estimate, measure_prompt
 from core.errors import ConfigError
-from tests.core.context.texts import MEASURED_BY
-from tests.core.context.vocabularies import tokens
+from tests.core.conversation.texts import MEASURED_BY
+from tests.core.conversation.vocabularies import tokens
 
 
 def test_a_model_whose_vocabulary_is_known_is_counted_exactly():

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from core.context.cut import MARK
-from core.context.entry import Entry, content
-from core.context.settings import ContextSettings
-from core.context.summary import Summary
-from core.context.tokens import PER_MESSAGE, estimate
-from core.context.window import LEAST, fit
+from core.conversation.context import LEAST, fit
+from core.conversation.cut import MARK
+from core.conversation.entry import Entry, content
+from core.conversation.settings import ContextSettings
+from core.conversation.summary import Summary
+from core.conversation.tokens import PER_MESSAGE, estimate
 
 STRATEGIES = ["window", "importance", "summarize", "auto"]
 SYSTEM = "Be brief."

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.conversation import key
+from core.conversation.key import key
 from core.events import Address, Message, User
 
 

@@ -8,8 +8,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal
 
-from core.context.calibration import Calibrations
-from core.context.entry import Count
+from core.conversation.calibration import Calibrations
+from core.conversation.entry import Count
 from core.errors import ConfigError
 
 Counting = Literal["auto", "estimate", "exact"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import structlog
 
-from core.context.calibration import Calibrations
+from core.conversation.calibration import Calibrations
 
 log = structlog.get_logger(__name__)
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from core.context.cut import cut
-from core.context.entry import Count, Entry, size
-from core.context.settings import ContextSettings
+from core.conversation.cut import cut
+from core.conversation.entry import Count, Entry, size
+from core.conversation.settings import ContextSettings
 
 BATCH = 6000
 """Tokens of messages that one call summarises at most; the next call goes on from there."""

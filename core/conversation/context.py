@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from core.context.cut import cut, level
-from core.context.entry import Count, Entry, content, size
-from core.context.importance import Marks, marks, scores
-from core.context.room import Room, Unit, units
-from core.context.settings import ContextSettings, Strategy
-from core.context.summary import Summary, shown
-from core.context.tokens import PER_MESSAGE
+from core.conversation.cut import cut, level
+from core.conversation.entry import Count, Entry, content, size
+from core.conversation.importance import Marks, marks, scores
+from core.conversation.room import Room, Unit, units
+from core.conversation.settings import ContextSettings, Strategy
+from core.conversation.summary import Summary, shown
+from core.conversation.tokens import PER_MESSAGE
 
 LEAST = 64
 """Tokens of the smallest budget."""

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context.calibration import MOST_MODELS, Calibration, Calibrations
-from core.context.tokens import CLASSES, measure_prompt
-from tests.core.context.texts import LEARNT_FROM, MEASURED_BY
-from tests.core.context.vocabularies import NAMES, billed, tokens
+from core.conversation.calibration import MOST_MODELS, Calibration, Calibrations
+from core.conversation.tokens import CLASSES, measure_prompt
+from tests.core.conversation.texts import LEARNT_FROM, MEASURED_BY
+from tests.core.conversation.vocabularies import NAMES, billed, tokens
 
 SYSTEM = "You are the assistant of a furniture shop. Answer briefly, in the user's language, and never guess a price."
 

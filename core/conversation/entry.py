@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from core.context.tokens import PER_MESSAGE
+from core.conversation.tokens import PER_MESSAGE
 
 Count = Callable[[str], int]
 """Tokens of a text; of the empty one none."""

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from unicodedata import normalize
 
-from core.context.entry import Entry
-from core.context.settings import LANGUAGES, Language
+from core.conversation.entry import Entry
+from core.conversation.settings import LANGUAGES, Language
 
 _MARKED: dict[Language, str] = {
     "en": "important|remember|must|never|always|deadline|urgent|allergic|allergy|prefer|decided|agreed|promise|budget|"

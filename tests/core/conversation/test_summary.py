@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context.entry import Entry
-from core.context.settings import ContextSettings
-from core.context.summary import BATCH, Summary, accept, plan, shown
-from core.context.tokens import estimate
-from core.context.window import fit
+from core.conversation.context import fit
+from core.conversation.entry import Entry
+from core.conversation.settings import ContextSettings
+from core.conversation.summary import BATCH, Summary, accept, plan, shown
+from core.conversation.tokens import estimate
 
 SETTINGS = ContextSettings(strategy="summarize", summary_keep=4, summary_every=6, summary_tokens=100)
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context import tokens
-from core.context.tokens import Measured
+from core.conversation import tokens
+from core.conversation.tokens import Measured
 
 
 @given(st.lists(st.text(max_size=40), max_size=40))

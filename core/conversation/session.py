@@ -8,8 +8,8 @@ import msgspec
 import structlog
 
 from core.bot import NO_NOTES, Notes, Remembered, Turn, Usage
-from core.context.summary import Summary
-from core.conversation import place
+from core.conversation.key import place
+from core.conversation.summary import Summary
 from core.engine.engine import Claim
 from core.events import AnyEvent, Part, Press
 

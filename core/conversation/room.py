@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from core.context.entry import Count, Entry, size
+from core.conversation.entry import Count, Entry, size
 
 Unit = tuple[int, ...]
 """Places in the history that go in together or not at all: a tool call and its results, else one message."""

@@ -2,8 +2,8 @@ import hypothesis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context.cut import MARK, cut, level
-from core.context.tokens import estimate
+from core.conversation.cut import MARK, cut, level
+from core.conversation.tokens import estimate
 
 
 @hypothesis.settings(deadline=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.context.entry import Count
+from core.conversation.entry import Count
 
 MARK = "\n[…]\n"
 """Stands where something was left out."""

@@ -6,7 +6,7 @@ from operator import mul
 
 import msgspec
 
-from core.context.tokens import CLASSES, Units, estimate
+from core.conversation.tokens import CLASSES, Units, estimate
 
 _UNSURE = {
     "english": 0.02,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context.tokens import CLASSES, NOTHING, PER_MESSAGE, estimate, measure, measure_prompt
+from core.conversation.tokens import CLASSES, NOTHING, PER_MESSAGE, estimate, measure, measure_prompt
 
 
 def largest(text):

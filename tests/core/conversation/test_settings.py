@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from core.context.settings import ContextSettings
-from core.context.window import LEAST
+from core.conversation.context import LEAST
+from core.conversation.settings import ContextSettings
 
 
 def test_everything_may_be_left_out():
