@@ -1,13 +1,13 @@
 """A model and those that answer in its place: retries, then the next, and never twice the same beginning."""
 
-import asyncio
 import random
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import stamina
 import structlog
+from stamina import Attempt
 
 from core.model.errors import (
     BrokenStream,
@@ -28,28 +28,19 @@ class Retries:
 
     times: int = 2
     first: float = 0.5
-    """The pause before the first retry; doubled before each further one, with up to a quarter taken off by chance."""
+    """The least pause before the first retry; doubled before each further one, with up to a quarter more by chance."""
     longest: float = 5.0
-    """A model that asks us to wait longer than this is passed over."""
+    """Of a pause. A model that asks us to wait longer than this is passed over."""
     within: float = 10.0
-    """No retry begins so long after the first try began: by then the next model is the better hope."""
+    """What fails so long after the first try began is not asked again: by then the next model is the better hope."""
 
 
 class Chain:
     """Models in the order in which they are asked. Itself a model."""
 
-    def __init__(
-        self,
-        links: Sequence[Link],
-        *,
-        retries: Retries = Retries(),
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, links: Sequence[Link], *, retries: Retries = Retries()) -> None:
         self._links = tuple(links)
         self._retries = retries
-        self._now = now
-        self._sleep = sleep
 
     @property
     def name(self) -> str:
@@ -81,40 +72,55 @@ class Chain:
         for link in self._links:
             if _in_vain(link, failures):
                 continue
-            began, tries = self._now(), 0
-            while True:
-                begun = False
-                try:
-                    async with aclosing(link.stream(messages, tools=tools, max_tokens=max_tokens)) as pieces:
-                        async for piece in pieces:
-                            begun = True
-                            yield piece
-                except ModelError as error:
-                    if begun or (isinstance(error, ModelRefused) and not _is_too_long(error)):
-                        raise
-                    failure = error
-                else:
-                    _answered(link, failures)
-                    return
-                pause = self._pause(failure, tries, self._now() - began)
-                if pause is None:
-                    break
-                tries += 1
-                await self._sleep(pause)
-            failures.append((link, failure))
+            trial = _Trial(self._retries)
+            try:
+                async for attempt in trial.attempts():
+                    with attempt:
+                        async with aclosing(link.stream(messages, tools=tools, max_tokens=max_tokens)) as pieces:
+                            async for piece in pieces:
+                                trial.begun = True
+                                yield piece
+            except ModelError as error:
+                if trial.begun or (isinstance(error, ModelRefused) and not _is_too_long(error)):
+                    raise
+                failures.append((link, error))
+            else:
+                _answered(link, failures)
+                return
         raise _verdict(failures)
 
-    def _pause(self, error: ModelError, tries: int, elapsed: float) -> float | None:
-        """Seconds until this model is asked again; None: the next one's turn."""
-        if isinstance(error, Busy) or not isinstance(error, ModelThrottled | ModelUnavailable | BrokenStream):
-            return None
-        asked = None if isinstance(error, BrokenStream) else error.retry_after
-        backoff = self._retries.first * 2**tries
+
+@dataclass(slots=True)
+class _Trial:
+    """One model, asked until it speaks."""
+
+    retries: Retries
+    begun: bool = False
+    """It spoke: whatever goes wrong from here on, nothing is said twice."""
+
+    def attempts(self) -> AsyncIterator[Attempt]:
+        retries = self.retries
+        context = stamina.retry_context(
+            self._pause,
+            attempts=retries.times + 1,
+            timeout=retries.within,
+            wait_initial=retries.first,
+            wait_max=retries.longest,
+            wait_jitter=retries.first / 4,
+        )
+        return aiter(context)
+
+    def _pause(self, error: Exception) -> bool | float:
+        """Whether asking again may help; in so many seconds, where the model said when."""
+        if self.begun or isinstance(error, Busy):
+            return False
+        if not isinstance(error, ModelThrottled | ModelUnavailable):
+            return isinstance(error, BrokenStream)
+        if error.retry_after is None:
+            return True
         # The rest is counted from the moment it was asked for, so a little more than that is in time.
-        pause = backoff * random.uniform(0.75, 1) if asked is None else asked * random.uniform(1.01, 1.1) + 0.01
-        if tries >= self._retries.times or pause > self._retries.longest or elapsed + pause > self._retries.within:
-            return None
-        return pause
+        pause = error.retry_after * random.uniform(1.01, 1.1) + 0.01
+        return pause if pause <= self.retries.longest else False
 
 
 def _in_vain(link: Link, failures: Sequence[tuple[Link, ModelError]]) -> bool:
