@@ -31,6 +31,7 @@ from core.engine.store import open_store
 from core.events import Accepted, Address, AnyEvent, Message, Part, Sent, User
 from core.garbage import look_seldom
 from core.hub import Hub
+from core.limits.settings import LimitsSettings
 from core.model.models import Models
 from core.model.settings import ModelSettings
 from core.persona.settings import Personality
@@ -42,11 +43,14 @@ TURNS = 40
 ROUNDS = 5
 HUB = "the hub, 60 messages of history"
 ROUND_TRIPS = 4
-"""That a message may take: intake, claim, stage and commit."""
+"""That a message may take: intake, claim, stage and commit. Where limits are set it is one more, to set money aside for
+the answer: how much is known only when its prompt is, and that is read with the claim."""
+LIMITED = "100, with limits"
 TURN_TARGET, TOKEN_TARGET = 2.0, 0.15
 """Milliseconds of CPU that a turn whose model answers at once may cost, and a further token of it."""
 TOKENS = 400
 """Words of the long answer, from which the cost of one is told."""
+AMPLE = LimitsSettings.model_validate({"per_user": "1000000/minute", "budget_per_user": "1000/day"})
 SAID = "Something that people say to each other, neither long nor short, about the weather and the news. "
 
 
@@ -184,7 +188,7 @@ async def plain(client: openai.AsyncOpenAI, text: str) -> None:
         pass
 
 
-async def measure() -> tuple[dict[int, Traffic], dict[str, tuple[float, float]]]:
+async def measure() -> tuple[dict[str, Traffic], dict[str, tuple[float, float]]]:
     """Traffic by the length of the history; and CPU (a turn of one word, a further word) of the hub and of the SDK."""
     async with contextlib.AsyncExitStack() as stack:
         url, key = await stack.enter_async_context(provider())
@@ -202,7 +206,10 @@ async def measure() -> tuple[dict[int, Traffic], dict[str, tuple[float, float]]]
         traffic = {}
         for length in LENGTHS:
             await desk.remember(f"h{length}", length)
-            traffic[length] = await desk.traffic(f"h{length}")
+            traffic[f"{length:,}"] = await desk.traffic(f"h{length}")
+        desk.hub.limits.use(AMPLE)
+        traffic[LIMITED] = await desk.traffic("h100")
+        desk.hub.limits.use(LimitsSettings())
         client = await stack.enter_async_context(openai.AsyncOpenAI(base_url=url, api_key=key))
         asked = {
             HUB: lambda words: desk.say("h100", f"{SAID}{words}"),
@@ -242,7 +249,7 @@ async def report(console: Console) -> None:
     for length, each in traffic.items():
         turn = f"{each.round_trips - 1:.1f}"
         shown.add_row(
-            f"{length:,}",
+            length,
             f"{each.round_trips:.1f}",
             turn,
             f"{each.commands:.0f}",
@@ -250,8 +257,11 @@ async def report(console: Console) -> None:
             f"{each.received:.0f}",
         )
     console.print(shown)
-    is_flat = max(each.round_trips for each in traffic.values()) < ROUND_TRIPS + 0.5
-    console.print(f"Target: {ROUND_TRIPS} round trips, however long the history: {'met' if is_flat else 'missed'}.\n")
+    is_flat = all(each.round_trips < ROUND_TRIPS + 0.5 + (length == LIMITED) for length, each in traffic.items())
+    console.print(
+        f"Target: {ROUND_TRIPS} round trips, one more with limits, however long the history: "
+        f"{'met' if is_flat else 'missed'}.\n"
+    )
     shown = Table(title="CPU of a turn whose model answers at once (this process; same machine, same run)")
     for heading in ("", "ms a turn", "ms a further token"):
         shown.add_column(heading, justify="left" if not heading else "right")
