@@ -99,6 +99,8 @@ def _normal(host: str) -> str:
 class _Writer(Renderer):
     """Writes the tree as Markdown again."""
 
+    bold, italic, struck, bullet = "**", "*", "~~", "-"
+
     def __init__(self, hosts: frozenset[str]) -> None:
         self.hosts = hosts
 
@@ -112,15 +114,6 @@ class _Writer(Renderer):
             written += [_escaped(literal[end : match.start()]), f"`{plain(address)}`"]
             end = match.start() + len(address)
         return "".join([*written, _escaped(literal[end:])])
-
-    def strong(self, inner: str) -> str:
-        return f"**{inner}**" if inner.strip() else inner
-
-    def emphasis(self, inner: str) -> str:
-        return f"*{inner}*" if inner.strip() else inner
-
-    def strike(self, inner: str) -> str:
-        return f"~~{inner}~~" if inner.strip() else inner
 
     def code(self, literal: str) -> str:
         ticks = "`" * (1 + max(map(len, re.findall("`+", literal)), default=0))
@@ -148,10 +141,6 @@ class _Writer(Renderer):
 
     def quote(self, inner: str) -> str:
         return "\n".join(f"> {line}".rstrip() for line in inner.split("\n"))
-
-    def item(self, inner: str, marker: str) -> str:
-        marker = "-" if marker == "•" else marker
-        return f"{marker} " + inner.replace("\n", "\n" + " " * (len(marker) + 1))
 
     def table(self, rows: list[list[str]]) -> str:
         lines = ["| " + " | ".join(self.text(cell).replace("\n", " ") for cell in row) + " |" for row in rows]

@@ -6,6 +6,8 @@ The parser knows CommonMark, tables and strikethrough; raw HTML is text, and so 
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
@@ -48,6 +50,10 @@ class Renderer:
     Methods get strings that are already rendered, except `text`, `code`, `fence`, `image` and `table`: they get
     literal text to escape."""
 
+    bold = italic = struck = ""
+    """The mark on both sides of such words; none where the platform cannot show it."""
+    bullet = "•"
+
     def render(self, markdown: str) -> str:
         """Without what cannot be seen: a character that turns the direction of reading could make text say something
         else than it does."""
@@ -64,13 +70,17 @@ class Renderer:
         return literal
 
     def strong(self, inner: str) -> str:
-        return inner
+        return self.marked(inner, self.bold)
 
     def emphasis(self, inner: str) -> str:
-        return inner
+        return self.marked(inner, self.italic)
 
     def strike(self, inner: str) -> str:
-        return inner
+        return self.marked(inner, self.struck)
+
+    def marked(self, inner: str, mark: str) -> str:
+        """Words between two of a mark."""
+        return f"{mark}{inner}{mark}" if inner.strip() else inner
 
     def code(self, literal: str) -> str:
         return self.text(literal)
@@ -97,12 +107,11 @@ class Renderer:
         return inner
 
     def quote(self, inner: str) -> str:
-        return "\n".join(self.text("> ") + line for line in inner.split("\n"))
+        return "\n".join(f"> {line}" for line in inner.split("\n"))
 
     def item(self, inner: str, marker: str) -> str:
-        """One entry of a list; `marker` is `•` or `1.`; further lines are moved in under the first."""
-        indent = "  " if marker == "•" else " " * (len(marker) + 1)
-        return f"{self.text(marker)} " + inner.replace("\n", "\n" + indent)
+        """One entry of a list; `marker` is the `bullet` or `1.`; further lines are moved in under the first."""
+        return f"{marker} " + inner.replace("\n", "\n" + " " * (len(marker) + 1))
 
     def table(self, rows: list[list[str]]) -> str:
         """Cells as literal text, the header first."""
@@ -143,7 +152,7 @@ class Renderer:
         first = int(node.attrs.get("start", 1))
         ordered = node.type == "ordered_list"
         return "\n".join(
-            self.item(self._blocks(item, "\n"), f"{first + number}." if ordered else "•")
+            self.item(self._blocks(item, "\n"), f"{first + number}." if ordered else self.bullet)
             for number, item in enumerate(node.children)
         )
 
@@ -171,6 +180,21 @@ class Renderer:
                 return "\n"
             case _:
                 return self.text(node.content)
+
+
+def remembered(renderer: Renderer) -> Callable[[str], str]:
+    """Its `render`: a part is measured and then sent, and the second time costs nothing."""
+    return lru_cache(maxsize=64)(renderer.render)
+
+
+def apart(literal: str, ticks: int = 3) -> str:
+    """Code in which so many backticks, which would end it, stand nowhere side by side."""
+    return re.sub("`" * (ticks - 1) + "(?=`)", lambda found: found[0] + "\u200b", literal)
+
+
+def utf16_units(text: str) -> int:
+    """How long it is where an emoji counts as two."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _names_another(label: str, href: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.adapter import CommandSpec
 from core.events import Choice, Part
-from core.markdown import Renderer
+from core.markdown import Renderer, apart, remembered
 
 Body = dict[str, Any]
 
@@ -24,6 +24,8 @@ _APART = "\u200b"
 class DiscordRenderer(Renderer):
     """https://support.discord.com/hc/en-us/articles/210298617"""
 
+    bold, italic, struck, bullet = "**", "*", "~~", "-"
+
     def convert(self, markdown: str) -> str:
         """Mention-like text is taken apart last, so that no two neighbours can join into one."""
         return _LIVE.sub(lambda found: found[0] + _APART, super().convert(markdown)).strip()
@@ -33,23 +35,14 @@ class DiscordRenderer(Renderer):
         pieces = _URL.split(literal)
         return "".join(_quiet(piece) if index % 2 else _escape(piece) for index, piece in enumerate(pieces))
 
-    def strong(self, inner: str) -> str:
-        return f"**{inner}**" if inner.strip() else inner
-
-    def emphasis(self, inner: str) -> str:
-        return f"*{inner}*" if inner.strip() else inner
-
-    def strike(self, inner: str) -> str:
-        return f"~~{inner}~~" if inner.strip() else inner
-
     def code(self, literal: str) -> str:
         if "`" not in literal:
             return f"`{literal}`"
-        return f"`` {_split_ticks(literal, 2)} ``"
+        return f"`` {apart(literal, 2)} ``"
 
     def fence(self, literal: str, language: str) -> str:
         word = language if re.fullmatch(r"[\w+#.-]{1,20}", language) else ""
-        return f"```{word}\n{_split_ticks(literal, 3)}\n```"
+        return f"```{word}\n{apart(literal)}\n```"
 
     def link(self, inner: str, href: str) -> str:
         """A label with an address in it is shown beside the true one: Discord would refuse to make a link of it."""
@@ -75,12 +68,8 @@ class DiscordRenderer(Renderer):
         """Discord knows one level of quotes."""
         return "\n".join(line if line.startswith("> ") else f"> {line}" for line in inner.split("\n"))
 
-    def item(self, inner: str, marker: str) -> str:
-        sign = "-" if marker == "•" else marker
-        return f"{sign} " + inner.replace("\n", "\n" + " " * (len(sign) + 1))
 
-
-render = DiscordRenderer().render
+render = remembered(DiscordRenderer())
 
 
 def message(part: Part) -> Body:
@@ -128,8 +117,3 @@ def _escape(literal: str) -> str:
 
 def _quiet(url: str) -> str:
     return url.replace("@", "%40")
-
-
-def _split_ticks(literal: str, run: int) -> str:
-    """Keep `run` backticks from standing side by side, which would end the code."""
-    return re.sub("`" * (run - 1) + "(?=`)", lambda found: found[0] + _APART, literal)

@@ -5,11 +5,10 @@ https://docs.slack.dev/messaging/formatting-message-text
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from core.events import Choice
-from core.markdown import Renderer
+from core.markdown import Renderer, apart, remembered
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Stand around each formatted piece until the end: only then it is known what is next to it."""
@@ -22,12 +21,12 @@ _URL_ESCAPES = _ESCAPES | str.maketrans({"<": "%3C", ">": "%3E", "|": "%7C", " "
 _OPENING = re.compile(r"[*_~](?<!\w.)(?=\S)")
 _BESIDE_WORDS = re.compile(r"(?<=[^\W_])\ue000|\ue001(?=[^\W_])")
 _MARKUP = re.compile(r"<(?:[^|>]*\|)?([^>]*)>")
-_TICKS = re.compile("``(?=`)")
-"""Two of three or more: apart from the third they end no code."""
 _LINKABLE = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 
 
 class Mrkdwn(Renderer):
+    bold, italic, struck = "*", "_", "~"
+
     def convert(self, markdown: str) -> str:
         text = _BESIDE_WORDS.sub(_ZERO_WIDTH, super().convert(markdown))
         return text.replace(_OPEN, "").replace(_CLOSE, "")
@@ -39,21 +38,16 @@ class Mrkdwn(Renderer):
         safe = _OPENING.sub(lambda sign: sign[0] + _ZERO_WIDTH * (literal.count(sign[0]) > 1), literal)
         return safe.translate(_TEXT_ESCAPES)
 
-    def strong(self, inner: str) -> str:
-        return _wrapped("*", inner)
-
-    def emphasis(self, inner: str) -> str:
-        return _wrapped("_", inner)
-
-    def strike(self, inner: str) -> str:
-        return _wrapped("~", inner)
+    def marked(self, inner: str, mark: str) -> str:
+        """Formatting ends at the end of a line, and does not nest in itself."""
+        lines = inner.replace(_OPEN + mark, "").replace(mark + _CLOSE, "").split("\n")
+        return "\n".join(f"{_OPEN}{mark}{line}{mark}{_CLOSE}" if line.strip() else line for line in lines)
 
     def code(self, literal: str) -> str:
         return f"{_OPEN}`{literal.translate(_TEXT_ESCAPES)}`{_CLOSE}"
 
     def fence(self, literal: str, language: str) -> str:
-        apart = _TICKS.sub("``" + _ZERO_WIDTH, literal)
-        return f"```\n{apart.translate(_ESCAPES)}\n```"
+        return f"```\n{apart(literal).translate(_ESCAPES)}\n```"
 
     def link(self, inner: str, href: str) -> str:
         """`<url|label>`, for web and mail addresses only: `<!channel|…>` and `<#C1|…>` would be mentions."""
@@ -67,23 +61,8 @@ class Mrkdwn(Renderer):
     def address(self, href: str) -> str:
         return f"<{href.translate(_URL_ESCAPES)}>" if _LINKABLE.match(href) else super().address(href)
 
-    def quote(self, inner: str) -> str:
-        return "\n".join(f"> {line}" for line in inner.split("\n"))
 
-
-def _wrapped(marker: str, inner: str) -> str:
-    """Formatting ends at the end of a line, and does not nest in itself."""
-    inner = inner.replace(_OPEN + marker, "").replace(marker + _CLOSE, "")
-    return "\n".join(f"{_OPEN}{marker}{line}{marker}{_CLOSE}" if line.strip() else line for line in inner.split("\n"))
-
-
-_mrkdwn = Mrkdwn()
-
-
-@lru_cache(maxsize=64)
-def render(markdown: str) -> str:
-    """A part is measured and then sent: the second time costs nothing."""
-    return _mrkdwn.render(markdown)
+render = remembered(Mrkdwn())
 
 
 def blocks(mrkdwn: str, choices: Sequence[Choice]) -> list[dict[str, Any]]:

@@ -6,10 +6,9 @@ names in anything that touches code (`merge_entities` there).
 """
 
 import re
-from functools import lru_cache
 from html import escape, unescape
 
-from core.markdown import Renderer
+from core.markdown import Renderer, remembered, utf16_units
 
 _JOINER = "\u2060"
 _NAME = re.compile(rf"(?<![A-Za-z0-9])@(?!{_JOINER})")
@@ -17,6 +16,8 @@ _TAG = re.compile("<[^>]*>")
 
 
 class TelegramRenderer(Renderer):
+    bold, italic, struck = "b", "i", "s"
+
     def convert(self, markdown: str) -> str:
         """Where nothing would be left to see, the Markdown itself is shown."""
         html = super().convert(markdown)
@@ -26,14 +27,8 @@ class TelegramRenderer(Renderer):
         """Names in it notify nobody."""
         return escape(_hushed(literal), quote=False)
 
-    def strong(self, inner: str) -> str:
-        return f"<b>{inner}</b>"
-
-    def emphasis(self, inner: str) -> str:
-        return f"<i>{inner}</i>"
-
-    def strike(self, inner: str) -> str:
-        return f"<s>{inner}</s>"
+    def marked(self, inner: str, mark: str) -> str:
+        return f"<{mark}>{inner}</{mark}>"
 
     def code(self, literal: str) -> str:
         return f"<code>{escape(literal, quote=False)}</code>"
@@ -57,19 +52,12 @@ class TelegramRenderer(Renderer):
         return self.code(href)
 
 
-_renderer = TelegramRenderer()
-
-
-@lru_cache(maxsize=64)
-def render(markdown: str) -> str:
-    """A part is measured and then sent: the second time costs nothing."""
-    return _renderer.render(markdown)
+render = remembered(TelegramRenderer())
 
 
 def measure(markdown: str) -> int:
     """UTF-16 units that count towards the Bot API's limit: of what is shown."""
-    text = _shown(render(markdown))
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return utf16_units(_shown(render(markdown)))
 
 
 def plain(html: str) -> str:

@@ -17,6 +17,7 @@ from adapters.whatsapp.signature import Verifier, body_is_signed
 from core.adapter import Adapter, Capabilities, Route, Wiring
 from core.errors import BadCredentials, NotReady, SendError, Undeliverable
 from core.events import Address, Part, Sent
+from core.markdown import utf16_units
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +83,7 @@ class WhatsAppAdapter(Adapter[WhatsAppSettings]):
 
     def measure(self, text: str) -> int:
         # Twilio counts characters; counted in UTF-16, an emoji is two, which is never too few.
-        return len(to_whatsapp(text).encode("utf-16-le")) // 2
+        return utf16_units(to_whatsapp(text))
 
     async def send(self, to: Address, part: Part, key: str) -> Sent:
         fields = {"To": to.room, "From": self.settings.sender, "Body": to_whatsapp(part.text)}

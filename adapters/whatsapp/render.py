@@ -7,9 +7,8 @@ makes our own work inside a word, and takes the effect from a literal one.
 """
 
 import re
-from functools import lru_cache
 
-from core.markdown import Renderer
+from core.markdown import Renderer, remembered
 
 _GAP = "\u200b"
 _MARKS = {
@@ -25,7 +24,7 @@ _MARKS = {
     "\ue009": "```",
     "\ue00a": ">",
 }
-_BOLD, _ITALIC, _STRIKE, _CODE, _FENCE = "\ue000\ue001", "\ue002\ue003", "\ue004\ue005", "\ue006\ue007", "\ue008\ue009"
+_CODE, _FENCE = "\ue006\ue007", "\ue008\ue009"
 _QUOTE = "\ue00a"
 _TO_MARKS = str.maketrans(_MARKS)
 _PRIVATE = str.maketrans("", "", "".join(_MARKS))
@@ -37,20 +36,14 @@ _TOKEN = re.compile(
     "|(?P<quote>^>(?= ))",
     re.MULTILINE,
 )
-
-
 _TICKS = re.compile("`{3,}")
 _BETWEEN = re.compile(r"(?<=(.))(?!\1|$)")
 """Between two different characters."""
 
 
-@lru_cache(maxsize=128)  # a message is measured, and a moment later sent
-def to_whatsapp(markdown: str) -> str:
-    """The text of a message."""
-    return _renderer.render(markdown)
-
-
 class WhatsAppRenderer(Renderer):
+    bold, italic, struck = "\ue000\ue001", "\ue002\ue003", "\ue004\ue005"
+
     def convert(self, markdown: str) -> str:
         raw = super().convert(markdown)
         shown = raw.translate(_TO_MARKS)
@@ -60,14 +53,12 @@ class WhatsAppRenderer(Renderer):
     def text(self, literal: str) -> str:
         return literal.translate(_PRIVATE)
 
-    def strong(self, inner: str) -> str:
-        return _wrap(inner, _BOLD)
-
-    def emphasis(self, inner: str) -> str:
-        return _wrap(inner, _ITALIC)
-
-    def strike(self, inner: str) -> str:
-        return _wrap(inner, _STRIKE)
+    def marked(self, inner: str, mark: str) -> str:
+        """Each line by itself, for no formatting runs on to the next; what is marked so already says no more."""
+        lines = inner.replace(mark[0], "").replace(mark[1], "").split("\n")
+        return "\n".join(
+            line.replace(words, mark[0] + words + mark[1], 1) if (words := line.strip()) else line for line in lines
+        )
 
     def code(self, literal: str) -> str:
         return _monospace(self.text(literal).replace("\n", " "), _FENCE if "`" in literal else _CODE)
@@ -79,18 +70,8 @@ class WhatsAppRenderer(Renderer):
         return "\n".join(f"{_QUOTE} {line}" for line in inner.split("\n"))
 
 
-_renderer = WhatsAppRenderer()
-
-
-def _wrap(inner: str, marks: str) -> str:
-    """Mark each line, for no formatting runs on to the next; what is marked in the same way already says no more."""
-    inner = inner.replace(marks[0], "").replace(marks[1], "")
-    return "\n".join(_wrap_line(line, marks) for line in inner.split("\n"))
-
-
-def _wrap_line(line: str, marks: str) -> str:
-    words = line.strip()
-    return line.replace(words, marks[0] + words + marks[1], 1) if words else line
+to_whatsapp = remembered(WhatsAppRenderer())
+"""The text of a message."""
 
 
 def _monospace(literal: str, marks: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.markdown import Renderer, is_plain
+from core.markdown import Renderer, apart, is_plain, remembered, utf16_units
 from tests.adapters.test_contract import PLATFORMS  # noqa: F401 - the adapters' renderers are imported below
 
 from adapters.discord.render import DiscordRenderer  # isort: skip
@@ -54,6 +54,39 @@ def test_a_document_in_plain_text():
     assert Renderer().render(document) == (
         "Title\n\n• a b\n  • c\n\n1. one\n2. two\n\n> quoted\n\na  b\n-  --\n1  22\n\ni (http://e.x/i.png)"
     )
+
+
+def test_a_platform_that_formats_by_marks_only_names_them():
+    class Marked(Renderer):
+        bold, italic, struck, bullet = "+", "/", "-", "*"
+
+    assert Marked().render("# Title\n\n- **a** *b*\n- ~~c~~ **![]()**") == "+Title+\n\n* +a+ /b/\n* -c- "
+
+
+def test_what_is_measured_and_then_sent_is_rendered_once():
+    class Counting(Renderer):
+        walks = 0
+
+        def convert(self, markdown):
+            self.walks += 1
+            return super().convert(markdown)
+
+    renderer = Counting()
+    render = remembered(renderer)
+    assert (render("**a**"), render("**a**"), render("*b*")) == ("a", "a", "b")
+    assert renderer.walks == 2
+
+
+@given(st.text("a`", max_size=20), st.integers(2, 4))
+def test_backticks_are_kept_apart_and_nothing_else_is_changed(literal, ticks):
+    code = apart(literal, ticks)
+    assert "`" * ticks not in code
+    assert code.replace("\u200b", "") == literal
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_an_emoji_counts_as_two_units(text):
+    assert utf16_units(text) == sum(1 + (char > "\uffff") for char in text)
 
 
 def test_dangerous_links_stay_text():
