@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from core.access.settings import AccessSettings
 from core.archive.retention import Retention
@@ -68,13 +68,22 @@ class Settings(AccessSettings):
     """Secret key -> the environment name people use for it."""
 
     @property
+    def needed(self) -> tuple[str, ...]:
+        """The keys without which this channel cannot start, given its other settings."""
+        return tuple(self.environment)
+
+    @property
     def exclusive(self) -> str | None:
         """What only one process at a time may use, as `platform:its id`; None where any number may."""
         return None
 
     def missing(self) -> tuple[str, ...]:
-        """The secret keys without which this channel cannot start, given its other settings."""
-        return ()
+        """Those of the needed keys that are not set."""
+        return tuple(key for key in self.needed if not _shown(getattr(self, key)).strip())
+
+
+def _shown(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,6 @@ class DiscordSettings(Settings):
         where = urlsplit(self.api_url).netloc
         return f"discord:{_application(token)}" + ("" if where == "discord.com" else f"@{where}")
 
-    def missing(self) -> tuple[str, ...]:
-        return () if self.bot_token.get_secret_value() else ("bot_token",)
-
 
 def _application(token: str) -> str:
     """Whose token it is: its first part is the application's id in base64; else what tells tokens apart."""

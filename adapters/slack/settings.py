@@ -26,6 +26,6 @@ class SlackSettings(Settings):
         "signing_secret": "SLACK_SIGNING_SECRET",
     }
 
-    def missing(self) -> tuple[str, ...]:
-        needed = ("bot_token", "app_token" if self.mode == "socket" else "signing_secret")
-        return tuple(key for key in needed if not getattr(self, key).get_secret_value().strip())
+    @property
+    def needed(self) -> tuple[str, ...]:
+        return ("bot_token", "app_token" if self.mode == "socket" else "signing_secret")

@@ -52,6 +52,6 @@ class TelegramSettings(Settings):
         where = urlsplit(self.api_url).netloc
         return f"telegram:{bot}" if where == "api.telegram.org" else f"telegram:{bot}@{where}"
 
-    def missing(self) -> tuple[str, ...]:
-        needed = ("bot_token", "webhook_secret") if self.mode == "webhook" else ("bot_token",)
-        return tuple(key for key in needed if not getattr(self, key).get_secret_value())
+    @property
+    def needed(self) -> tuple[str, ...]:
+        return ("bot_token", "webhook_secret") if self.mode == "webhook" else ("bot_token",)

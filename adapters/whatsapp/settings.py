@@ -60,11 +60,3 @@ class WhatsAppSettings(Settings):
     def messaging_url(self) -> str:
         """The host of the typing sign."""
         return self.api_url.replace("://api.", "://messaging.", 1) if self.is_twilio else self.api_url
-
-    def missing(self) -> tuple[str, ...]:
-        needed = {
-            "account_sid": self.account_sid,
-            "auth_token": self.auth_token.get_secret_value(),
-            "number": self.number,
-        }
-        return tuple(key for key, value in needed.items() if not value)
