@@ -48,6 +48,12 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     """What can be said of it in words: a transcript, a caption of its own, coordinates."""
 
 
+def kind_of(mime: str) -> str:
+    """What kind of attachment a file of this media type is."""
+    family = mime.partition("/")[0]
+    return family if family in ("image", "audio", "video") else "file"
+
+
 class Cursor(msgspec.Struct, frozen=True):
     """How far an adapter has read, kept in the same step that makes its event durable."""
 

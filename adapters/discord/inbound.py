@@ -243,8 +243,6 @@ def _user(account: Payload, member: Payload | None, *, is_bot: bool = False, loc
 def _attachments(said: Payload) -> tuple[Attachment, ...]:
     found = [Attachment("sticker", sticker["id"], sticker["name"]) for sticker in said.get("sticker_items", ())]
     for file in said["attachments"]:
-        mime = file.get("content_type") or ""
-        family = mime.partition("/")[0]
-        kind = family if family in ("image", "audio", "video") else "file"
-        found.append(Attachment(kind, file["url"], file["filename"], mime, file["size"], file.get("description") or ""))
+        mime, words = file.get("content_type") or "", file.get("description") or ""
+        found.append(Attachment(events.kind_of(mime), file["url"], file["filename"], mime, file["size"], words))
     return tuple(found)

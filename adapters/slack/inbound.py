@@ -21,6 +21,7 @@ from core.events import (
     Press,
     Reaction,
     User,
+    kind_of,
 )
 
 Payload = Mapping[str, Any]
@@ -182,10 +183,9 @@ def _reply(user: str, payload: Payload) -> str:
 
 def _attachment(file: Payload) -> Attachment:
     mime, size = _string(file, "mimetype"), file.get("size")
-    # A voice clip may be called a video: what recorded it knows better.
-    kind = _string(file, "subtype").removeprefix("slack_") or mime.partition("/")[0]
     return Attachment(
-        kind=kind if kind in ("image", "audio", "video") else "file",
+        # A voice clip may be called a video: what recorded it knows better.
+        kind=kind_of(_string(file, "subtype").removeprefix("slack_") or mime),
         id=_string(file, "url_private") or _string(file, "id"),
         name=_string(file, "name"),
         mime=mime,

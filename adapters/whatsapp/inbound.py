@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from core.events import Address, AnyEvent, Attachment, Command, Message, Press, Reaction, User
+from core.events import Address, AnyEvent, Attachment, Command, Message, Press, Reaction, User, kind_of
 
 _COMMAND = re.compile(r"/([a-z][a-z0-9_-]{0,31})(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
 _MOST_MEDIA = 10
@@ -86,5 +86,4 @@ def _kind(mime: str, message_type: str) -> str:
         return "sticker"
     if message_type == "contacts" or mime in ("text/vcard", "text/x-vcard"):
         return "contact"
-    major = mime.partition("/")[0]
-    return major if major in ("image", "audio", "video") else "file"
+    return kind_of(mime)
