@@ -8,10 +8,10 @@ import msgspec
 import structlog
 
 from core.bot import Bot, Notes, Remembered
-from core.cancel import cancelled
 from core.conversation.session import Session, current
 from core.engine.engine import Claim, Engine
 from core.errors import StoreError
+from core.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,8 @@ class Afterwards:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._looking = Tasks()
+        """By their conversation."""
 
     def reflect(
         self, bot: Bot[Any], claim: Claim, session: Session, said: Sequence[Remembered], notes: Notes | None
@@ -35,12 +36,11 @@ class Afterwards:
         if type(bot).reflect is Bot.reflect or claim.conversation in self._looking or len(self._looking) >= AT_ONCE:
             return
         look = self._look(bot, claim, session, [*session.history, *said], notes or session.notes)
-        task = self._looking[claim.conversation] = asyncio.create_task(look, name="afterwards")
-        task.add_done_callback(lambda _: self._looking.pop(claim.conversation, None))
+        self._looking.start(look, claim.conversation)
 
     async def stop(self) -> None:
         """Let go of what is under way: it is done anew after a later answer."""
-        await cancelled(list(self._looking.values()))
+        await self._looking.end()
 
     async def _look(
         self, bot: Bot[Any], claim: Claim, session: Session, records: Sequence[Remembered], notes: Notes

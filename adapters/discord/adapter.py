@@ -15,6 +15,7 @@ from adapters.discord.settings import DiscordSettings
 from core.adapter import Adapter, Capabilities, Wiring
 from core.errors import HubError, NotReady, SendError, Undeliverable
 from core.events import Address, Part, Sent
+from core.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class DiscordAdapter(Adapter[DiscordSettings]):
         self.client = GatewayClient(settings.api_url)
         self.intake = Intake(wiring, self.here, self.client, self._acknowledge)
         self._running: asyncio.Task[None] | None = None
-        self._deferring: dict[str, asyncio.Task[None]] = {}
-        """Interaction token -> its acknowledgement, while that is under way."""
+        self._deferring = Tasks()
+        """Acknowledgements under way, by their interaction's token."""
 
     async def start(self) -> None:
         try:
@@ -75,7 +76,7 @@ class DiscordAdapter(Adapter[DiscordSettings]):
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
         await self.intake.close()
-        await asyncio.gather(*self._deferring.values(), return_exceptions=True)
+        await self._deferring.end(grace=None)
 
     async def probe(self) -> None:
         if self._running is None:
@@ -162,9 +163,7 @@ class DiscordAdapter(Adapter[DiscordSettings]):
 
     def _acknowledge(self, asked: Payload) -> None:
         """Discord wants to hear within 3 seconds; the room's next event need not wait for that."""
-        token = asked["token"]
-        task = self._deferring[token] = asyncio.create_task(self._defer(asked))
-        task.add_done_callback(lambda _: self._deferring.pop(token, None))
+        self._deferring.start(self._defer(asked), asked["token"])
 
     async def _defer(self, asked: Payload) -> None:
         path = "/interactions/{webhook_id}/{webhook_token}/callback"
@@ -190,8 +189,7 @@ class DiscordAdapter(Adapter[DiscordSettings]):
 
     async def _is_awaited(self, token: str, body: render.Body) -> bool:
         """Whether the placeholder is empty, or holds just this because we were not told that it was sent."""
-        if token in self._deferring:
-            await asyncio.wait([self._deferring[token]])
+        await self._deferring.settled(token)
         try:
             shown = await self._by_token(token, "GET", "/messages/@original")
         except Undeliverable:  # it was never acknowledged, or the token's 15 minutes are over

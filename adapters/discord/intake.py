@@ -15,6 +15,7 @@ from adapters.discord.inbound import MALFORMED, Payload, Places, to_event
 from core.adapter import Wiring
 from core.errors import IntakeError, Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import AnyEvent, Command, Press
+from core.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Intake:
         self._acknowledge = acknowledge
         self._waiting = 0
         self._rooms: dict[str, deque[Job]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._seen: dict[str, str] = {}
         """Room -> its last message that is durable."""
         self._seen_before = 0
@@ -55,11 +56,7 @@ class Intake:
 
     async def close(self) -> None:
         """Give what waits a moment to go through, then let go of it."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2.0)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end(grace=2.0)
 
     def _take(self, name: str, data: Any) -> None:
         """One dispatch of the gateway."""
@@ -89,9 +86,7 @@ class Intake:
             self._rooms[room].append(job)
             return
         self._rooms[room] = deque([job])
-        task = asyncio.create_task(self._work(room))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._work(room))
 
     async def _work(self, room: str) -> None:
         jobs = self._rooms[room]

@@ -23,6 +23,7 @@ from adapters.slack.signature import is_authentic
 from core.adapter import Adapter, Capabilities, Route, Wiring
 from core.errors import BadCredentials, IntakeError, NotReady, Throttled
 from core.events import Address, AnyEvent, Edited, Message, Part, Sent
+from core.tasks import Tasks
 
 PING_EVERY = 10.0
 """Seconds between two signs of life on the socket."""
@@ -43,7 +44,7 @@ class SlackAdapter(Adapter[SlackSettings]):
         self._names = Names(self._api)
         self._me: Me | None = None
         self._socket: SocketModeClient | None = None
-        self._taking: set[asyncio.Task[Any]] = set()
+        self._taking = Tasks()
         """Envelopes on their way into the inbox; the SDK keeps no hold of these tasks."""
         self._refused: BadCredentials | None = None
         self._without_status: set[str] = set()
@@ -67,7 +68,7 @@ class SlackAdapter(Adapter[SlackSettings]):
         socket, self._socket = self._socket, None
         if socket is None:
             return
-        await asyncio.gather(*self._taking, return_exceptions=True)
+        await self._taking.end(grace=None)
         await socket.close()  # type: ignore[no-untyped-call]
         tasks = (socket.message_processor, socket.message_receiver, socket.current_session_monitor)
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
@@ -112,8 +113,7 @@ class SlackAdapter(Adapter[SlackSettings]):
     async def _take(self, request: AsyncBoltRequest) -> BoltResponse:
         """An envelope from the socket: Bolt acknowledges it with a 200, and Slack sends it again otherwise."""
         if task := asyncio.current_task():
-            self._taking.add(task)
-            task.add_done_callback(self._taking.discard)
+            self._taking.hold(task)
         try:
             await self._accept(request.body)
         except IntakeError:

@@ -13,6 +13,7 @@ import structlog
 
 from adapters.slack.client import Refused, WebApi
 from core.errors import SendError
+from core.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +41,8 @@ class Names:
         self._clock = clock
         self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """User -> name, and until when it is good. One that is too old is better than none."""
-        self._lookups: dict[str, asyncio.Task[None]] = {}
-        """User -> the one lookup under way."""
+        self._lookups = Tasks()
+        """At most one a user, by their id."""
         self._paused_until = 0.0
 
     async def of(self, user: str) -> str:
@@ -51,20 +52,16 @@ class Names:
             self._known.move_to_end(user)
             return name
         if user not in self._lookups and self._clock() >= self._paused_until:
-            self._lookups[user] = lookup = asyncio.create_task(self._look_up(user))
-            lookup.add_done_callback(lambda _: self._lookups.pop(user))
+            self._lookups.start(self._look_up(user), user)
         await self.settled(user)
         return self._known.get(user, (name, 0.0))[0]
 
     async def settled(self, user: str) -> None:
         """Wait for a lookup under way, so that nothing somebody does overtakes what they said before."""
-        if task := self._lookups.get(user):
-            await asyncio.wait({task}, timeout=self._patience)
+        await self._lookups.settled(user, self._patience)
 
     async def stop(self) -> None:
-        for task in (tasks := list(self._lookups.values())):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._lookups.end()
 
     async def _look_up(self, user: str) -> None:
         try:

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from adapters.telegram.settings import TelegramSettings
 from core.adapter import Adapter, Capabilities, Route, Wiring
 from core.errors import BadCredentials, IntakeError, NotReady, SendError, Throttled, Unconfirmed, Undeliverable
 from core.events import Address, AnyEvent, Part, Sent
+from core.tasks import Tasks
 
 log = logging.getLogger(__name__)
 logging.getLogger("telegram").setLevel(logging.WARNING)  # it logs what it calls with, the webhook's secret too
@@ -50,7 +51,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         )
         self._me: inbound.User
         self._poller: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def routes(self) -> Iterable[Route]:
         return (Route(self._webhook),) if self.settings.mode == "webhook" else ()
@@ -63,7 +64,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         self.health.touch()
         if self.settings.mode == "polling":
             await _set_up(self._bot.delete_webhook())
-            self._poller = self._spawn(self._poll())
+            self._poller = self._tasks.start(self._poll())
             return
         secret = self.settings.webhook_secret.get_secret_value()
         await _set_up(
@@ -71,9 +72,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         )
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
 
     async def probe(self) -> None:
         if self._poller is None:
@@ -156,7 +155,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
 
     def _event(self, update: inbound.Update) -> AnyEvent | None:
         if update.callback_query is not None:
-            self._spawn(self._release(update.callback_query.id))
+            self._tasks.start(self._release(update.callback_query.id))
         return inbound.to_event(self.wiring.channel, update, self._me)
 
     async def _release(self, press: str) -> None:
@@ -180,12 +179,6 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         if event is not None:
             await self.wiring.inbox(event)
         return web.Response()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 async def _deliver(call: Callable[..., Awaitable[Any]], part: Part, options: dict[str, Any]) -> None:
