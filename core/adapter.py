@@ -1,18 +1,25 @@
 """The port of a platform: what an adapter is given, and what it must and may do."""
 
+import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import aiohttp
+import structlog
 from aiohttp import web
 from pydantic import Field, SecretStr
 
 from core.access.settings import AccessSettings
 from core.archive.retention import Retention
+from core.errors import IntakeError
 from core.events import Accepted, Address, AnyEvent, Part, Sent
+
+log = structlog.get_logger(__name__)
 
 Inbox = Callable[[AnyEvent], Awaitable[Accepted]]
 """Makes an event durable, and only then returns; the platform is acknowledged after that.
@@ -188,6 +195,32 @@ class Adapter(ABC, Generic[S]):
         """Called every few seconds while running: return when there is proof of life.
 
         Raises NotReady when the platform has gone silent (the channel is restarted) or BadCredentials."""
+
+    async def keep(self, event: AnyEvent) -> None:
+        """Make an event durable, however often the store must be asked: for one that the platform does not bring again,
+        or that a poller may not leave behind."""
+        for tries in count(1):
+            try:
+                await self.wiring.inbox(event)
+                return
+            except IntakeError as error:
+                if tries == 1:
+                    log.warning("an event waits", channel=self.wiring.channel, reason=str(error))
+                self.health.touch()  # it is not the platform that is silent
+                await asyncio.sleep(error.retry_after)
+
+    async def keep_all(self, events: Iterable[AnyEvent]) -> None:
+        """The same for all that a poll brought: in order within a room, rooms side by side, so that they share round
+        trips to the store."""
+        rooms: defaultdict[str, list[AnyEvent]] = defaultdict(list)
+        for event in events:
+            rooms[event.address.room].append(event)
+
+        async def keep_in_order(events: list[AnyEvent]) -> None:
+            for event in events:
+                await self.keep(event)
+
+        await asyncio.gather(*map(keep_in_order, rooms.values()))
 
     def measure(self, text: str) -> int:
         """How long this Markdown becomes on the platform, in the unit of `capabilities.max_text`."""

@@ -46,7 +46,7 @@ class DiscordAdapter(Adapter[DiscordSettings]):
         super().__init__(settings, wiring)
         self.here = Places(wiring.channel, under_mentions=settings.reply == "thread")
         self.client = GatewayClient(settings.api_url)
-        self.intake = Intake(wiring, self.here, self.client, self._acknowledge)
+        self.intake = Intake(wiring.cursors, self.here, self.client, self.keep, self._acknowledge)
         self._running: asyncio.Task[None] | None = None
         self._deferring = Tasks()
         """Acknowledgements under way, by their interaction's token."""

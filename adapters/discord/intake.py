@@ -12,8 +12,8 @@ from discord.utils import time_snowflake
 
 from adapters.discord.client import GatewayClient
 from adapters.discord.inbound import MALFORMED, Payload, Places, to_event
-from core.adapter import Wiring
-from core.errors import IntakeError, Throttled, Unavailable, Unconfirmed, Undeliverable
+from core.adapter import Cursors
+from core.errors import Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import AnyEvent, Command, Press
 from core.tasks import Tasks
 
@@ -29,16 +29,22 @@ ROOMS = 500
 
 class Intake:
     def __init__(
-        self, wiring: Wiring, here: Places, client: GatewayClient, acknowledge: Callable[[Payload], None]
+        self,
+        cursors: Cursors,
+        here: Places,
+        client: GatewayClient,
+        keep: Callable[[AnyEvent], Awaitable[None]],
+        acknowledge: Callable[[Payload], None],
     ) -> None:
         self.ready = asyncio.Event()
         self.limit = 10_000
         """Events that may wait for the inbox."""
         self.is_overrun = False
         """More had to wait: nothing is taken any more, so that the next session finds the rest in the history."""
-        self._wiring = wiring
+        self._cursors = cursors
         self._here = here
         self._client = client
+        self._keep = keep
         self._acknowledge = acknowledge
         self._waiting = 0
         self._rooms: dict[str, deque[Job]] = {}
@@ -51,7 +57,7 @@ class Intake:
 
     async def open(self) -> None:
         """Find out how far was read before, and listen. Raises StoreError."""
-        self._seen.update(await self._wiring.cursors.read())
+        self._seen.update(await self._cursors.read())
         self._client.tell(self._take)
 
     async def close(self) -> None:
@@ -101,13 +107,7 @@ class Intake:
 
     async def _accept(self, event: AnyEvent, data: Payload) -> None:
         """Until it is durable: what comes later in the room waits behind it."""
-        while True:
-            try:
-                await self._wiring.inbox(event)
-                break
-            except IntakeError as error:
-                log.warning("channel %s: an event waits: %s", self._here.channel, error)
-                await asyncio.sleep(min(error.retry_after, 10.0))
+        await self._keep(event)
         if event.cursor is not None:
             self._seen[event.cursor.name] = event.cursor.value
         if isinstance(event, Command | Press):

@@ -3,8 +3,7 @@
 import asyncio
 import hmac
 import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
@@ -18,7 +17,7 @@ from adapters.telegram import inbound, render
 from adapters.telegram.request import AiohttpRequest, last_message
 from adapters.telegram.settings import TelegramSettings
 from core.adapter import Adapter, Capabilities, Route, Wiring
-from core.errors import BadCredentials, IntakeError, NotReady, SendError, Throttled, Unconfirmed, Undeliverable
+from core.errors import BadCredentials, NotReady, SendError, Throttled, Unconfirmed, Undeliverable
 from core.events import Address, AnyEvent, Part, Sent
 from core.tasks import Tasks
 
@@ -119,7 +118,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
                 await asyncio.sleep(error.retry_after if isinstance(error, Throttled) else self.poll_pause)
             else:
                 self.health.touch()
-                await self._take(updates)
+                await self.keep_all(self._events(updates))
                 offset = max((update["update_id"] + 1 for update in updates), default=offset)
 
     async def _next_updates(self, offset: int) -> Any:
@@ -129,29 +128,13 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         wanted = urlencode({"offset": offset, "timeout": timeout, "allowed_updates": kinds})
         return await self._request.post(f"{self._bot.base_url}/getUpdates?{wanted}", read_timeout=timeout + 10.0)
 
-    async def _take(self, updates: list[dict[str, Any]]) -> None:
-        """In order within a chat; chats side by side, so that they share round trips to the store."""
-        rooms: defaultdict[str, list[AnyEvent]] = defaultdict(list)
+    def _events(self, updates: list[dict[str, Any]]) -> Iterator[AnyEvent]:
         for raw in updates:
             try:
-                event = self._event(inbound.parse(raw))
+                if event := self._event(inbound.parse(raw)):
+                    yield event
             except ValueError as error:
                 log.warning("%s: update %s passed over: %s", self.wiring.channel, raw["update_id"], error)
-                continue
-            if event is not None:
-                rooms[event.address.room].append(event)
-        await asyncio.gather(*map(self._keep, rooms.values()))
-
-    async def _keep(self, events: list[AnyEvent]) -> None:
-        """Returns when they are durable, one after another."""
-        for event in events:
-            while True:
-                try:
-                    await self.wiring.inbox(event)
-                    break
-                except IntakeError as error:
-                    self.health.touch()  # it is not Telegram that is silent
-                    await asyncio.sleep(error.retry_after)
 
     def _event(self, update: inbound.Update) -> AnyEvent | None:
         if update.callback_query is not None:

@@ -1,10 +1,15 @@
 """What the port of a platform brings along for every adapter."""
 
+import asyncio
 from typing import ClassVar
 
+import pytest
 from pydantic import SecretStr
 
-from core.adapter import Settings
+from core.adapter import Settings, Wiring
+from core.errors import IntakeError
+from core.events import Accepted, Address, Message, User
+from tests.fakes import FakeAdapter, NoCursors
 
 
 class Plain(Settings):
@@ -25,3 +30,52 @@ def test_what_is_needed_may_hang_on_other_settings():
 
     assert Quiet().missing() == ("secret",)
     assert Quiet(secret="FAKE").missing() == ()
+
+
+class Inbox:
+    """Takes nothing from rooms that are shut."""
+
+    def __init__(self, *shut):
+        self.shut, self.taken, self.refused = set(shut), [], asyncio.Event()
+
+    async def __call__(self, event):
+        if event.address.room in self.shut:
+            self.refused.set()
+            raise IntakeError("the store is away", retry_after=0.001)
+        self.taken.append(event.uid)
+        return Accepted.NEW
+
+
+def said(*uids):
+    """In rooms that are named by their first letter."""
+    return [Message(uid=uid, address=Address("fake", uid[0]), user=User("ann"), text="hi") for uid in uids]
+
+
+@pytest.fixture
+def adapter_of():
+    return lambda inbox: FakeAdapter(Settings(platform="fake"), Wiring("fake", inbox, None, "http://x", NoCursors()))
+
+
+async def test_what_a_poll_brought_is_kept_in_order_within_a_room_and_no_room_waits_for_another(adapter_of):
+    inbox = Inbox("a")
+    keeping = asyncio.create_task(adapter_of(inbox).keep_all(said("a1", "b1", "a2", "b2")))
+    await inbox.refused.wait()
+    while len(inbox.taken) < 2:
+        await asyncio.sleep(0)
+    assert inbox.taken == ["b1", "b2"]
+    assert not keeping.done()
+    inbox.shut.clear()
+    await keeping
+    assert inbox.taken == ["b1", "b2", "a1", "a2"]
+
+
+async def test_while_the_store_is_away_it_is_not_the_platform_that_is_silent(adapter_of):
+    inbox = Inbox("a")
+    adapter = adapter_of(inbox)
+    adapter.health.alive_at -= 1000
+    keeping = asyncio.create_task(adapter.keep(*said("a1")))
+    await inbox.refused.wait()
+    assert adapter.health.silent_for < 100
+    inbox.shut.clear()
+    await keeping
+    assert inbox.taken == ["a1"]
