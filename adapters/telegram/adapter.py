@@ -1,7 +1,6 @@
 """Telegram through python-telegram-bot: polling or webhook in, the Bot API out."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
@@ -16,7 +15,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from adapters.telegram import inbound, render
 from adapters.telegram.request import AiohttpRequest, last_message
 from adapters.telegram.settings import TelegramSettings
-from core.adapter import Adapter, Capabilities, Route, Wiring
+from core.adapter import Adapter, Capabilities, Route, Wiring, is_only
 from core.errors import BadCredentials, NotReady, SendError, Throttled, Unconfirmed, Undeliverable
 from core.events import Address, AnyEvent, Part, Sent
 from core.tasks import Tasks
@@ -150,9 +149,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
 
     async def _webhook(self, request: web.Request) -> web.Response:
         """Raises IntakeError."""
-        secret = self.settings.webhook_secret.get_secret_value().encode()
-        given = [value.encode("utf-8", "surrogateescape") for value in request.headers.getall(SECRET_HEADER, [])]
-        if not secret or len(given) != 1 or not hmac.compare_digest(given[0], secret):
+        if not is_only(request.headers.getall(SECRET_HEADER, ()), self.settings.webhook_secret.get_secret_value()):
             return web.Response(status=401)
         try:
             event = self._event(inbound.parse(await request.read()))

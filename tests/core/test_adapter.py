@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr
 
-from core.adapter import Settings, Wiring
+from core.adapter import Settings, Wiring, is_only
 from core.errors import IntakeError
 from core.events import Accepted, Address, Message, User
 from tests.fakes import FakeAdapter, NoCursors
@@ -79,3 +79,9 @@ async def test_while_the_store_is_away_it_is_not_the_platform_that_is_silent(ada
     inbox.shut.clear()
     await keeping
     assert inbox.taken == ["a1"]
+
+
+def test_a_secret_opens_alone_and_whole_and_an_empty_one_never():
+    assert is_only(["FAKE"], "FAKE")
+    assert not any(is_only(sent, "FAKE") for sent in ([], [""], ["FAK"], ["FAKE", "FAKE"], ["FAKE", ""], ["\udcff"]))
+    assert not is_only([""], "")
