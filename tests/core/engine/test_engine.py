@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from core.engine.dead import DeadLetters
-from core.engine.engine import Claim, Engine, Stale
+from core.engine.engine import Claim, Engine, Stale, Trace
 from core.errors import IntakeError
 from core.events import Accepted
 
@@ -57,6 +57,9 @@ async def test_too_many_waiting_events_are_refused(redis, prefix):
     with pytest.raises(IntakeError):
         await engine.accept("c", b"3", ["3"], ("chat", "offset", "3"))
     assert await engine.cursors("chat") == {}
+    (claim, _) = await take(engine)
+    await engine.commit(claim, outcome="silent")
+    assert await engine.accept("c", b"3", ["3"]) is Accepted.NEW  # brought again, when there is room
     await engine.close()
 
 
@@ -94,6 +97,32 @@ async def test_replies_are_kept_in_order_for_readers(engine, redis):
     await engine.commit(claim, outcome="answered", replies=[b"one", b"two"])
     entries = await redis.xrange(engine.shards[0].out + "a")
     assert [fields[b"e"] for _, fields in entries] == [b"one", b"two"]
+
+
+async def test_old_replies_make_room_for_new_ones(engine, redis):
+    for number in range(5):
+        await engine.accept("a", b"", [str(number)])
+        (claim,) = await take(engine)
+        await engine.commit(claim, outcome="answered", replies=[b"%d" % number] * 100)
+    entries = await redis.xrange(engine.shards[0].out + "a")
+    assert [fields[b"e"] for _, fields in entries[-200:]] == [b"3"] * 100 + [b"4"] * 100
+    assert len(entries) < 400
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+async def test_how_an_event_ended_is_known_for_as_long_as_that_it_was_seen(engine, redis, is_dead):
+    dedupe = engine.shards[0].dd
+    for uid in ("1", "expired"):
+        await engine.accept("a", b"", [uid])
+    await redis.delete(f"{dedupe}expired")
+    for uid in ("1", "expired"):
+        (claim,) = await take(engine)
+        if is_dead:
+            await engine.fail(claim, "dead", trace=Trace(uid, b"how"))
+        else:
+            await engine.commit(claim, outcome="answered", trace=Trace(uid, b"how"))
+    assert (await redis.get(f"{dedupe}1"), await redis.ttl(f"{dedupe}1")) == (b"how", pytest.approx(86400, abs=5))
+    assert await redis.get(f"{dedupe}expired") is None
 
 
 async def test_what_was_staged_is_there_at_the_next_try(engine):
@@ -136,6 +165,37 @@ async def test_a_delayed_turn_comes_back_when_it_is_due(engine):
     assert [claim.tries for claim in await take(engine)] == [2]
 
 
+async def test_it_is_told_when_the_next_of_the_delayed_is_due(engine, redis):
+    for name in ("a", "b"):
+        await engine.accept(name, name.encode(), [name])
+    for claim in await take(engine):
+        await engine.fail(claim, "retry", delay=60)
+    await redis.zadd(engine.shards[0].dly, {"a": 0})
+    found = await engine.claim("w", 10)
+    assert ([claim.conversation for claim in found.claims], found.due_in) == (["a"], pytest.approx(60, abs=1))
+
+
+async def test_a_held_conversation_waits_anew_with_each_of_its_first_twenty_events(engine):
+    for number in range(1, 22):
+        await engine.accept("a", b"more", [str(number)], hold=number * 10)
+    found = await engine.claim("w", 10)
+    assert (found.claims, found.due_in) == ([], pytest.approx(200, abs=1))
+
+
+async def test_one_call_for_a_worker_is_enough(engine, redis):
+    wake = engine.shards[0].wake
+    for name in ("a", "b", "c"):
+        await engine.accept(name, name.encode(), [name])
+    assert await redis.llen(wake) == 1
+    await redis.delete(wake)
+    await engine.claim("w", 1)  # a worker that takes all that it has room for calls another one
+    await engine.claim("w", 1)
+    assert await redis.llen(wake) == 1
+    await redis.delete(wake)
+    await engine.claim("w", 2)
+    assert await redis.llen(wake) == 0
+
+
 async def test_a_worker_that_lost_its_lease_can_do_nothing(engine, redis):
     await engine.accept("a", b"1", ["1"])
     (zombie,) = await take(engine)
@@ -170,18 +230,62 @@ async def test_an_event_that_kills_its_workers_is_a_dead_letter(redis, prefix):
     for _ in range(2):
         assert [claim.envelope for claim in await take(engine)] == [b"poison"]
         await engine.reap("w")
-    assert [claim.envelope for claim in await take(engine)] == [b"fine"]
+    (claim,) = await take(engine)
+    assert (claim.envelope, claim.tries) == (b"fine", 1)
     assert [letter.envelope for letter in await DeadLetters(engine).list()] == [b"poison"]
     await engine.close()
 
 
-async def test_the_sweeper_gives_a_lost_token_back(engine, redis):
-    await engine.accept("a", b"1", ["1"])
+async def test_a_conversation_goes_on_after_its_only_event_killed_its_workers(redis, prefix):
+    engine = Engine(redis, prefix=prefix, max_deliveries=1)
+    await engine.accept("a", b"poison", ["1"])
+    await take(engine)
+    await engine.reap("w")
+    await engine.accept("a", b"fine", ["2"])
+    assert [claim.envelope for claim in await take(engine)] == [b"fine"]
+    await engine.close()
+
+
+@pytest.mark.parametrize("by", ["a turn", "its workers' death"])
+async def test_the_oldest_dead_letters_make_room_for_new_ones(redis, prefix, by):
+    engine = Engine(redis, prefix=prefix, max_deliveries=1, dead_max=100)
+    for number in range(400):
+        await engine.accept("a", b"%d" % number, [str(number)])
+        (claim,) = await take(engine)
+        await (engine.fail(claim, "dead") if by == "a turn" else engine.reap("w"))
+    letters = DeadLetters(engine)
+    assert 100 <= await letters.count() < 300
+    assert (await letters.list(1))[0].envelope == b"399"
+    assert (await engine.stats()).dead == 400
+    await engine.close()
+
+
+@pytest.mark.parametrize("is_delayed", [False, True])
+async def test_the_sweeper_gives_a_lost_token_back(engine, redis, is_delayed):
+    at = engine.shards[0]
+    await engine.accept("a", b"1", ["1"], hold=60 if is_delayed else 0)
     assert await engine.sweep() == 0
-    await redis.xtrim(engine.shards[0].rdy, maxlen=0, approximate=False)
+    await redis.xtrim(at.rdy, maxlen=0, approximate=False)
+    await redis.delete(at.dly)
     assert await take(engine) == []
-    assert await engine.sweep() == 1
+    assert [await engine.sweep(), await engine.sweep()] == [1, 0]
     assert [claim.envelope for claim in await take(engine)] == [b"1"]
+
+
+async def test_the_sweeper_looks_at_all_of_many(engine, redis):
+    await asyncio.gather(*(engine.accept(f"c{number}", b"", [str(number)]) for number in range(1000)))
+    await redis.xtrim(engine.shards[0].rdy, maxlen=0, approximate=False)
+    assert await engine.sweep() == 1000
+
+
+async def test_the_sweeper_lets_a_conversation_without_events_be_idle(engine, redis):
+    at = engine.shards[0]
+    await engine.accept("a", b"1", ["1"])
+    await redis.xtrim(at.rdy, maxlen=0, approximate=False)
+    await redis.delete(f"{at.mb}a")
+    assert [await engine.sweep(), await engine.sweep()] == [1, 0]
+    await engine.accept("a", b"2", ["2"])
+    assert [claim.envelope for claim in await take(engine)] == [b"2"]
 
 
 async def test_several_shards_work_as_one(redis, prefix):
@@ -270,14 +374,25 @@ async def test_waits_grow_with_the_time_they_last_up_to_a_minute(engine, redis):
     assert waits == [pytest.approx(1, abs=0.5), pytest.approx(10, abs=0.5), pytest.approx(60, abs=0.5)]
 
 
-async def test_a_release_with_a_delay_starts_the_patience_anew(engine, redis):
+async def test_a_wait_is_never_shorter_than_the_platform_asked_for(engine):
     await engine.accept("a", b"1", ["1"])
-    for kind in ("wait", "release", "wait"):
+    (claim,) = await take(engine)
+    await engine.fail(claim, "wait", delay=300)
+    assert (await engine.claim("w", 1)).due_in == pytest.approx(300, abs=1)
+
+
+@pytest.mark.parametrize("waiting", [1, 2])
+@pytest.mark.parametrize("delay", [0, 1])
+async def test_only_a_release_with_a_delay_starts_the_patience_anew(engine, redis, delay, waiting):
+    for number in range(waiting):
+        await engine.accept("a", b"", [str(number)])
+    for kind in ("wait", "release"):
         (claim,) = await take(engine)
-        assert not await engine.fail(claim, kind, delay=1, patience=3600)
-        await redis.zadd(engine.shards[0].dly, {"a": 0})
+        assert not await engine.fail(claim, kind, delay=1 if kind == "wait" else delay, patience=3600)
+        await redis.zadd(engine.shards[0].dly, {"a": 0}, xx=True)
         if kind == "wait":
             await redis.hset(f"{engine.shards[0].st}a", "since", 0)
     (claim,) = await take(engine)
-    assert await engine.fail(claim, "wait", delay=1, patience=3600)
-    assert ((await engine.stats()).dead, (await engine.stats()).in_flight) == (1, 0)
+    assert await engine.fail(claim, "wait", delay=1, patience=3600) == (not delay)
+    stats = await engine.stats()
+    assert (stats.dead, stats.in_flight) == ((0, waiting) if delay else (1, waiting - 1))
