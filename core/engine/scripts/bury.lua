@@ -6,12 +6,10 @@
 -- ->    1: done | 0: DUPLICATE
 --
 -- It counts as accepted and as dead. Repeating it is harmless: DUPLICATE. Refused whole at maxmemory (no allow-oom).
-local seen = false
 for i = 3, #KEYS do
-  seen = not redis.call('SET', KEYS[i], 'a', 'NX', 'PX', ARGV[3]) or seen
-end
-if seen then
-  return 0
+  if not redis.call('SET', KEYS[i], 'a', 'NX', 'PX', ARGV[3]) then
+    return 0
+  end
 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'c', ARGV[1], 'e', ARGV[2], 'r', ARGV[5])
 redis.call('HINCRBY', KEYS[1], 'accepted', 1)

@@ -16,7 +16,7 @@ from core.engine.engine import Engine
 from core.engine.server import Server
 from core.engine.spool import SpooledInbox, SpoolFile
 from core.engine.store import connect
-from core.errors import IntakeError
+from core.errors import IntakeError, StoreError
 from core.events import Accepted
 
 
@@ -148,6 +148,28 @@ async def test_what_finds_no_room_for_too_long_is_a_dead_letter_and_counted(away
         stats = await engine.stats()
         assert stats.accepted == stats.dead + stats.in_flight == 3
         assert await inbox.accept("a", b"2", ["a2"]) is Accepted.DUPLICATE
+
+
+async def test_a_dead_letter_is_counted_once_when_the_answer_of_the_store_was_lost(away, tmp_path, monkeypatch):
+    async with spooled(away, tmp_path / "spool", mailbox_max=1, patience=0.05) as (inbox, engine):
+        calls = []
+
+        async def lost_at_first(*call):
+            calls.append(await Engine.call(engine, *call))
+            if len(calls) == 1:
+                raise StoreError("the store did not answer in time")
+
+        monkeypatch.setattr(engine, "call", lost_at_first)
+        await inbox.accept("a", b"0", ["a0"])
+        await inbox.accept("a", b"1", ["a1", "also a1"])
+        await asyncio.to_thread(away.start)
+        async with asyncio.timeout(10):
+            while len(calls) < 2:
+                await asyncio.sleep(0.005)
+        stats = await engine.stats()
+        assert (calls, stats.accepted, stats.dead) == ([1, 0], 2, 1)
+        seen = [engine.shards[0].dd + uid for uid in ("a1", "also a1")]
+        assert [await engine.command("PTTL", key) > 0 for key in seen] == [True, True]
 
 
 async def test_a_user_who_goes_on_while_there_is_no_room_is_asked_to_wait(away, tmp_path, monkeypatch):
