@@ -208,8 +208,7 @@ class Engine:
         at = self.shards[shard]
         args = (worker, count, self._window, self._lookahead, at.mb, at.st, at.sess, at.note)
         time, due, *found = await self._batch.run("claim", (at.run, at.rdy, at.dly, at.wake), args)
-        now = float(time)
-        return Claims([_claim(reply, shard, now) for reply in found], None if due < 0 else due / 1000)
+        return Claims([_claim(reply, shard, time / 1000) for reply in found], None if due < 0 else due / 1000)
 
     async def stage(self, claim: Claim, state: bytes, *, limit: float = AFTER_A_SEND) -> None:
         """Keep what the turn has so far, for another try of it. Raises Stale, or StoreError after `limit` seconds."""

@@ -3,7 +3,7 @@
 --
 -- KEYS  run, rdy, dly, wake
 -- ARGV  worker, count, history window, events shown, key prefixes of mb, st, sess and note
--- ->    { store time (Unix s), ms until the next delayed conversation is due or -1,
+-- ->    { store time (Unix ms), ms until the next delayed conversation is due or -1,
 --         { conversation, token, tries, { envelopes from the head on }, staged or nil, { history, oldest first },
 --           { notes or nil, summary or nil, messages ever appended or nil, session id or nil } }, ... }
 --
@@ -14,11 +14,11 @@
 local run, rdy, dly, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local worker, count, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local next_due = -1
 local first = redis.call('ZRANGE', dly, 0, 0, 'WITHSCORES')
 if #first > 0 then
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
   if tonumber(first[2]) <= now then
     for _, conversation in ipairs(redis.call('ZRANGE', dly, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
       redis.call('HSET', run, conversation, redis.call('XADD', rdy, '*', 'c', conversation))
@@ -41,25 +41,19 @@ if type(streams) == 'table' and streams.err then
   streams = redis.call(unpack(read))
 end
 
-local result = {string.format('%d.%06d', time[1], time[2]), next_due}
+local result = {now, next_due}
 if not streams then
   return result
 end
 for _, entry in ipairs(streams[1][2]) do
   local token, conversation = entry[1], entry[2][2]
   local envelopes = redis.call('LRANGE', ARGV[5] .. conversation, 0, ARGV[4] - 1)
-  if #envelopes > 0 then
-    local st = ARGV[6] .. conversation
-    local tries = redis.call('HINCRBY', st, 'tries', 1)
-    local staged = redis.call('HGET', st, 'staged')
-    local history = redis.call('LRANGE', ARGV[7] .. conversation, -window, -1)
-    local note = redis.call('HMGET', ARGV[8] .. conversation, 'n', 's', 'c', 'b')
-    result[#result + 1] = {conversation, token, tries, envelopes, staged, history, note}
-  else
-    redis.call('XACK', rdy, 'g', token)
-    redis.call('XDEL', rdy, token)
-    redis.call('HDEL', run, conversation)
-  end
+  local st = ARGV[6] .. conversation
+  local tries = redis.call('HINCRBY', st, 'tries', 1)
+  local staged = redis.call('HGET', st, 'staged')
+  local history = redis.call('LRANGE', ARGV[7] .. conversation, -window, -1)
+  local note = redis.call('HMGET', ARGV[8] .. conversation, 'n', 's', 'c', 'b')
+  result[#result + 1] = {conversation, token, tries, envelopes, staged, history, note}
 end
 if #streams[1][2] == count and redis.call('EXISTS', wake) == 0 then
   redis.call('LPUSH', wake, '1')

@@ -11,7 +11,7 @@ local hastened = 0
 for i = 1, #page[2], 2 do
   local conversation = page[2][i]
   if redis.call('HEXISTS', ARGV[3] .. conversation, 'since') == 1 then
-    redis.call('ZADD', KEYS[1], 'XX', 0, conversation)
+    redis.call('ZADD', KEYS[1], 0, conversation)
     hastened = hastened + 1
   end
 end
