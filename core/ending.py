@@ -1,4 +1,4 @@
-"""How a turn ends: events leave the mailbox, what was said goes into session and archive, and models are paid for."""
+"""How a turn ends: events leave the mailbox, and what was said goes into session and archive."""
 
 import asyncio
 import time
@@ -9,9 +9,7 @@ import msgspec
 
 from core import metrics
 from core.afterwards import Afterwards
-from core.conversation.session import total
 from core.engine.engine import Engine
-from core.limits.limits import Limits
 from core.work import Work, kept, with_ids
 
 _encode = msgspec.json.Encoder().encode
@@ -20,13 +18,12 @@ _encode = msgspec.json.Encoder().encode
 class Ending:
     """One for the process."""
 
-    def __init__(self, engine: Engine, limits: Limits, *, archived: bool) -> None:
+    def __init__(self, engine: Engine, *, archived: bool) -> None:
         """`archived`: what is said goes into the archive."""
         self.afterwards = Afterwards(engine)
         self.silences: Counter[str] = Counter()
         """Reason -> how many events this process passed over for it."""
         self._engine = engine
-        self._limits = limits
         self._archived = archived
 
     async def commit(self, work: Work) -> None:
@@ -51,7 +48,7 @@ class Ending:
             trace=work.trace(outcome, staged.silence or staged.problem),
             archive=_encode(kept(work, remember)) if is_kept else b"",
         )
-        await asyncio.gather(committed, self._settle(work))
+        await asyncio.gather(committed, work.bill.settle())  # of an answer that is a silence; else it is settled
         _count(work, outcome)
         if staged.silence:
             self.silences[staged.silence] += 1
@@ -61,15 +58,8 @@ class Ending:
     async def bury(self, work: Work, reason: str) -> None:
         """The events become dead letters. Raises as `commit`."""
         events, trace = work.staged.events, work.trace("dead", reason)
-        failed = self._engine.fail(work.claim, "dead", reason=reason, events=events, trace=trace)
-        await asyncio.gather(failed, self._settle(work))
+        await self._engine.fail(work.claim, "dead", reason=reason, events=events, trace=trace)
         metrics.count("events_total", events, channel=work.event.address.channel, outcome="dead")
-
-    async def _settle(self, work: Work) -> None:
-        """Pay for what the models took; in one piece with the end of the turn."""
-        used = total(work.staged.usage)
-        tokens = used.prompt_tokens + used.completion_tokens
-        await self._limits.settle(work.payer, work.turn_id, cost=used.cost, tokens=tokens)
 
 
 def _count(work: Work, outcome: str) -> None:

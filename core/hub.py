@@ -28,8 +28,9 @@ from core.engine.spool import SpooledInbox
 from core.errors import BotError, IntakeError, StoreError, Throttled, Undeliverable
 from core.events import Accepted, AnyEvent, Deleted, Edited, Message, Part, Press, Sent
 from core.language.sentences import Sentence, say
+from core.limits.bill import Bill
 from core.limits.errors import OverBudget, Refused
-from core.limits.limits import Limits
+from core.limits.limits import Limits, Payer
 from core.limits.lines import refusal
 from core.limits.settings import LimitsSettings
 from core.overlap import Cut, may_cut, question
@@ -86,7 +87,7 @@ class Hub:
         self.channels = channels
         self.gate = Gate()
         self.under_way = UnderWay()
-        self.ending = Ending(engine, self.limits, archived=erased is not None)
+        self.ending = Ending(engine, archived=erased is not None)
         self.patience = Patience(self.gate)
 
     async def accept(self, event: AnyEvent) -> Accepted:
@@ -170,7 +171,10 @@ class Hub:
             known = [event.uid for event in events]
             about = (work.question, channel.settings.overlap, work.is_for_us)
             with self.under_way.answering(claim.conversation, *about, known, began) as it:
-                await self._take(work, it)
+                try:
+                    await self._take(work, it)
+                finally:
+                    await work.bill.settle()  # of a try that came to nothing
 
     async def _is_elsewhere(self, claim: Claim, event: AnyEvent, channel: Channel) -> bool:
         """Whether the event belongs to another conversation by now, and was handed on to it."""
@@ -186,7 +190,11 @@ class Hub:
         """The turn as far as an earlier try had brought it, or a new one."""
 
         async def save(so_far: Staged) -> None:
-            await self.engine.stage(claim, _encode(so_far))
+            staged = self.engine.stage(claim, _encode(so_far))
+            if so_far.parts is None:
+                await staged
+            else:  # the models are done; however the turn ends, they are paid for
+                await asyncio.gather(staged, bill.settle())
 
         head, settings = events[0], channel.settings
         strangers = await self._strangers(events)
@@ -199,8 +207,10 @@ class Hub:
         turn_id = f"{head.address.channel}:{head.uid}"
         delivery = Delivery(staged, adapter, self.gate, save, turn_id, resumed=claim.staged is not None)
         own = account(head, settings.platform)
-        person, pays = await self.people.person(own), await self.people.payer(own)
-        return Work(claim, asked, session, channel, adapter, delivery, turn_id, time.monotonic(), person, pays)
+        payer = Payer(await self.people.payer(own), head.address.channel, head.address.room)
+        bill = Bill(self.limits, payer, turn_id, claim.token)
+        person = await self.people.person(own)
+        return Work(claim, asked, session, channel, adapter, delivery, turn_id, bill, time.monotonic(), person)
 
     async def _take(self, work: Work, answering: Answering) -> None:
         staged = work.staged
@@ -248,10 +258,10 @@ class Hub:
             return self._refused(work, verdict.reason, say(verdict.line, turn.language))
         command = work.command(turn) or await self._answered_link(work, turn)
         if not command:
-            purse = await self.limits.reserve(work.payer, work.turn_id, work.channel.bot.most(turn))
+            purse = await work.bill.reserve(work.channel.bot.most(turn))
             if isinstance(purse, Refused):
                 return self._refused(work, purse.limit, refusal(purse, turn.language) if purse.is_first else None)
-            turn.purse = purse
+            turn.purse, work.bill.usage = purse, turn.usage
         if shown and not work.staged.sent:
             work.delivery.take_up(shown)
         answer = Answer()
@@ -278,7 +288,7 @@ class Hub:
 
     async def _hear_out(self, work: Work, turn: Turn, answer: Answer, command: str, answering: Answering) -> None:
         """Have the bot answer, or a command; where the platform can edit, the user reads along."""
-        order = commands.Order(turn, work.channel.bot, work.payer, self.limits, self.people, work.here(turn))
+        order = commands.Order(turn, work.channel.bot, work.bill.payer, self.limits, self.people, work.here(turn))
         pieces = commands.run(command, order) if command else work.channel.bot.respond(turn)
         try:
             async with asyncio.timeout(TURN_LIMIT):

@@ -16,7 +16,7 @@ from core.conversation.session import Session, total
 from core.delivery.deliver import Delivery, Staged
 from core.engine.engine import Claim, Trace
 from core.events import AnyEvent, Command, Edited, Message, Press, Sent
-from core.limits.limits import Payer
+from core.limits.bill import Bill
 from core.overlap import Question, asks_to_stop
 from core.people.flow import Here
 from core.people.people import Sender
@@ -67,12 +67,12 @@ class Work:
     delivery: Delivery
     turn_id: str
     """The same on every try."""
+    bill: Bill
+    """Of this try."""
     began: float
-    """When this try began, by the monotonic clock."""
+    """When it began, by the monotonic clock."""
     person: str = ""
     """Who the account belongs to; empty where it stands on its own."""
-    pays: str = ""
-    """The account of theirs that has their limits."""
 
     @property
     def event(self) -> AnyEvent:
@@ -81,12 +81,6 @@ class Work:
     @property
     def staged(self) -> Staged:
         return self.delivery.staged
-
-    @property
-    def payer(self) -> Payer:
-        """On whose account it goes."""
-        to = self.event.address
-        return Payer(self.pays or self.account, to.channel, to.room)
 
     @property
     def account(self) -> str:

@@ -48,30 +48,31 @@ class Limits:
         self._rules = rules(settings)
         self._too_small.clear()
 
-    async def reserve(self, payer: Payer, turn_id: str, most: float) -> Purse | Refused:
+    async def reserve(self, payer: Payer, turn_id: str, most: float, attempt: str = "") -> Purse | Refused:
         """Count the turn as a message and set `most` aside for its models, in all windows or in none.
 
-        The same turn tried again counts once. Raises StoreError; then the turn is to be tried again."""
+        The same turn is one message in all its attempts; each sets aside anew, and what an earlier one did not settle
+        counts as spent. Raises StoreError; then the turn is to be tried again."""
         if not self._rules:
             return Purse()
-        result = await self._reserve(payer, turn_id, micro(most))
+        result = await self._reserve(payer, turn_id, attempt, micro(most))
         if isinstance(result, Refused) or not any(rule.is_money for rule in self._rules):
             return result if isinstance(result, Refused) else Purse()
 
         async def take(total: int) -> int | Refused:
-            return await self._reserve(payer, turn_id, total)
+            return await self._reserve(payer, turn_id, attempt, total)
 
         return Purse(result, take)
 
-    async def settle(self, payer: Payer, turn_id: str, *, cost: float, tokens: int) -> None:
-        """The turn is over and its models took this much: the rest of what was set aside is free again.
+    async def settle(self, payer: Payer, turn_id: str, *, cost: float, tokens: int, attempt: str = "") -> None:
+        """The attempt is over and its models took this much: the rest of what was set aside is free again.
 
         Harmless again. When the store is away, what was set aside counts as spent."""
         if not self._rules and not tokens and not cost:
             return
         turn, user, *_ = self._keys(payer, turn_id)
         try:
-            await self._engine.call("settle", (turn, user), (micro(cost), tokens, SETTLED))
+            await self._engine.call("settle", (turn, user), (attempt, micro(cost), tokens, SETTLED))
         except StoreError as error:
             log.warning("a turn's reservation counts as spent", turn=turn_id, error=str(error))
 
@@ -81,14 +82,15 @@ class Limits:
         pairs, now = await asyncio.gather(self._engine.command("HGETALL", user), self._engine.command("TIME"))
         return usage(pairs, int(now[0]) + int(now[1]) / 1e6, self._rules)
 
-    async def _reserve(self, payer: Payer, turn_id: str, total: int) -> int | Refused:
-        arguments = [argument for rule in self._rules for argument in rule.arguments]
+    async def _reserve(self, payer: Payer, turn_id: str, attempt: str, total: int) -> int | Refused:
+        rules = self._rules  # others may be in use when the store has answered
+        arguments = [argument for rule in rules for argument in rule.arguments]
         keys = self._keys(payer, turn_id)
-        done, *result = await self._engine.call("reserve", keys, (turn_id, total, OPEN, *arguments))
+        done, *result = await self._engine.call("reserve", keys, (turn_id, attempt, total, OPEN, *arguments))
         if done:
             return int(result[0])
         number, milliseconds, first = result
-        rule = self._rules[number]
+        rule = rules[number]
         self._warn(rule, total)
         return Refused(rule.name, rule.line, milliseconds / 1000, bool(first))
 

@@ -11,6 +11,7 @@ from core.conversation.summary import Summary
 from core.engine.signals import Signals
 from core.events import Attachment, Deleted, Edited, Press, User
 from core.hub import Hub
+from core.limits.limits import Payer
 from core.limits.settings import LimitsSettings
 from core.under_way import Meanwhile
 from tests.core.chat import chatting
@@ -386,7 +387,7 @@ async def test_messages_carry_who_said_them_and_where(chat):
 
 
 async def test_what_a_model_took_before_the_question_was_changed_is_paid_for_too(chat, monkeypatch):
-    began, paid = asyncio.Event(), []
+    began = asyncio.Event()
 
     async def respond(turn):
         turn.usage.append(Usage("m", 10, 1, 0.25))
@@ -395,16 +396,13 @@ async def test_what_a_model_took_before_the_question_was_changed_is_paid_for_too
             await asyncio.Event().wait()
         yield turn.text
 
-    async def settle(payer, turn_id, *, cost, tokens):
-        paid.append((cost, tokens))
-
     monkeypatch.setattr(chat.bot, "respond", respond)
-    monkeypatch.setattr(chat.hub.limits, "settle", settle)
     await chat.hub.accept(said("tpyo", 1))
     await began.wait()
     await chat.hub.accept(edited(1, "typo"))
     await chat.settled()
-    assert paid[0] == (0.5, 22)
+    used = await chat.hub.limits.usage(Payer("fake:ann", "fake", "r1"))
+    assert (used.cost, used.tokens) == (500_000, 22)
 
 
 async def test_who_may_not_be_answered_is_told_nothing_else_either(channel_with):

@@ -1,18 +1,19 @@
 #!lua flags=allow-oom
--- RESERVE: let a turn count as a message, and set money aside for it, in all its windows or in none.
+-- RESERVE: let a turn count as a message, and set money aside for a try of it, in all its windows or in none.
 --
 -- KEYS  turn, user, room, channel, hub
--- ARGV  turn id, money in all (micro-units), how long the store knows the turn (ms), then for each limit:
+-- ARGV  turn id, name of the try, money in all (micro-units), how long the store knows the turn (ms), then for each limit:
 --       number of its key (2..5), kind (n: messages | b: money), most in a window, period (ms | hour | day | month)
 -- ->    { 1, money set aside for the turn }
 --       | { 0, number of the limit that refused, ms until its window ends, 1 where nobody was told of it yet }
 --
--- Repeating it is harmless: a turn counts as one message, and the money is what it is to have in all, not what comes on
--- top, so the same call also raises it. What was settled is closed; a turn that is tried again after that sets aside anew.
+-- Repeating it is harmless: a turn counts as one message, and the money is what the try is to have in all, not what comes
+-- on top, so the same call also raises it. Another try sets aside anew: what the one before did not SETTLE stays in its
+-- windows, since it died, and nobody knows how much of it was spent. What was settled is closed.
 -- A window of messages begins with the first one; one of money is the hour, day or month of the calendar in UTC. Of the
 -- limits that refuse, the one that lasts longest is told. Who is told of it is the user of a limit of their own, else
 -- the room; the turn that was told is told again when it is tried again.
-local turn, id, wanted = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local turn, id, try, wanted = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local DAY = 86400000
@@ -51,8 +52,8 @@ local function keep(key, till)
   end
 end
 
-local known = redis.call('HGET', turn, 'sum')
-local is_open = redis.call('HGET', turn, 'open') == '1'
+local known, open, by = unpack(redis.call('HMGET', turn, 'sum', 'open', 'by'))
+local is_open = open == '1' and by == try
 local held = is_open and tonumber(known) or 0
 local message = known and 0 or 1
 local more = math.max(0, wanted - held)
@@ -61,8 +62,8 @@ if is_open and more == 0 then
 end
 
 local limits, refused = {}, nil
-for i = 4, #ARGV, 4 do
-  local limit = {number = (i - 4) / 4, key = KEYS[tonumber(ARGV[i])], kind = ARGV[i + 1]}
+for i = 5, #ARGV, 4 do
+  local limit = {number = (i - 5) / 4, key = KEYS[tonumber(ARGV[i])], kind = ARGV[i + 1]}
   limit.field = limit.kind .. ARGV[i + 3]
   limit.take = limit.kind == 'n' and message or more
   local found = redis.call('HMGET', limit.key, limit.field, limit.field .. ':end')
@@ -92,6 +93,9 @@ if refused then
   return {0, refused.number, refused.till - now, first}
 end
 
+if not is_open then
+  redis.call('DEL', turn)
+end
 for _, limit in ipairs(limits) do
   if limit.take > 0 or limit.kind == 'b' then
     redis.call('HSET', limit.key, limit.field, limit.count + limit.take, limit.field .. ':end', limit.till)
@@ -116,6 +120,6 @@ if message == 1 then
   redis.call('HINCRBY', KEYS[2], 'used:messages', 1)
   keep(KEYS[2], till)
 end
-redis.call('HSET', turn, 'sum', held + more, 'open', 1)
-redis.call('PEXPIRE', turn, ARGV[3])
+redis.call('HSET', turn, 'sum', held + more, 'open', 1, 'by', try)
+redis.call('PEXPIRE', turn, ARGV[4])
 return {1, held + more}

@@ -56,6 +56,7 @@ class Spending(RuleBasedStateMachine):
         self.now = START
         self.jump(1)
         self.generation = Counter[int]()
+        self.tries = Counter[str]()
         self.windows: dict[tuple[str, str], list[float]] = {}
         """(whose, field) -> [count, end]"""
         self.turns: dict[str, dict] = {}
@@ -96,6 +97,10 @@ class Spending(RuleBasedStateMachine):
     def next_turn(self, n: int) -> None:
         self.generation[n] += 1
 
+    @rule(n=turns)
+    def try_again(self, n: int) -> None:
+        self.tries[self.turn(n)[1]] += 1
+
     @rule(which=st.sampled_from(SECTIONS))
     def new_settings(self, which: dict) -> None:
         self.section = which
@@ -109,11 +114,20 @@ class Spending(RuleBasedStateMachine):
         self.reserve(n + 1 if other else n, first + 2, False)
         self.settle(n, cost, True)
 
+    @rule(n=turns, amount=amounts, which=st.sampled_from(SECTIONS), cost=amounts)
+    def die_and_try_again_under_other_settings(self, n: int, amount: int, which: dict, cost: int) -> None:
+        self.next_turn(n)
+        self.reserve(n, amount, False)
+        self.new_settings(which)
+        self.try_again(n)
+        self.reserve(n, amount, False)
+        self.settle(n, cost, False)
+
     @rule(n=turns, amount=amounts, repeat=st.booleans())
     def reserve(self, n: int, amount: int, repeat: bool) -> None:
         payer, turn_id = self.turn(n)
         for _ in range(2 if repeat else 1):
-            got = self.do(self.limits._reserve(payer, turn_id, amount * MICRO))
+            got = self.do(self.limits._reserve(payer, turn_id, str(self.tries[turn_id]), amount * MICRO))
             expected = self.expected(payer, turn_id, amount)
             if isinstance(expected, float):
                 assert isinstance(got, Refused), got
@@ -127,11 +141,12 @@ class Spending(RuleBasedStateMachine):
         assert usage(found, self.now, ()).tokens == self.used[payer.account, self.end("day")]
 
     def expected(self, payer: Payer, turn_id: str, amount: int) -> int | float:
-        """What the turn has in all; or, refused, when the last of the refusing windows ends."""
+        """What the try has in all; or, refused, when the last of the refusing windows ends."""
         turn = self.turns.get(turn_id, {"open": False, "sum": 0, "taken": {}})
-        held = turn["sum"] if turn["open"] else 0
+        is_open = turn["open"] and turn["by"] == self.tries[turn_id]
+        held = turn["sum"] if is_open else 0
         more, message = max(0, amount - held), turn_id not in self.turns
-        if turn["open"] and not more:
+        if is_open and not more:
             return held
         changed, over = [], []
         for limit in rules(LimitsSettings(**self.section)):
@@ -142,29 +157,30 @@ class Spending(RuleBasedStateMachine):
             changed.append((key, limit, count + take, end, take))
         if over:
             return max(over)
-        taken = turn["taken"] if turn["open"] else {}
+        taken = turn["taken"] if is_open else {}
         for key, limit, count, end, take in changed:
             if take or limit.is_money:
                 self.windows[key] = [count, end]
             if limit.is_money:
                 before, till = taken.get(key, (0, end))
                 taken[key] = (take + (before if till == end else 0), end)
-        self.turns[turn_id] = {"open": True, "sum": held + more, "taken": taken}
+        self.turns[turn_id] = {"open": True, "by": self.tries[turn_id], "sum": held + more, "taken": taken}
         return held + more
 
     @rule(n=turns, cost=amounts, repeat=st.booleans())
     def settle(self, n: int, cost: int, repeat: bool) -> None:
         payer, turn_id = self.turn(n)
+        by = self.tries[turn_id]
         for _ in range(2 if repeat else 1):
-            self.do(self.limits.settle(payer, turn_id, cost=cost, tokens=cost))
-        turn = self.turns.get(turn_id, {"open": True, "sum": 0, "taken": {}})
-        if not turn["open"] or (turn_id not in self.turns and not cost):
+            self.do(self.limits.settle(payer, turn_id, cost=cost, tokens=cost, attempt=str(by)))
+        turn = self.turns.get(turn_id, {"open": True, "by": by, "sum": 0, "taken": {}})
+        if turn["open"] != (turn["by"] == by) or (turn_id not in self.turns and not cost):
             return
         self.used[payer.account, self.end("day")] += cost
         for key, (taken, end) in turn["taken"].items():
             if self.windows[key][1] == end:
                 self.windows[key][0] -= min(turn["sum"] - cost, taken)
-        self.turns[turn_id] = {"open": False, "sum": 0, "taken": {}}
+        self.turns[turn_id] = {"open": False, "by": by, "sum": 0, "taken": {}}
 
 
 def scripts_used() -> dict[str, str]:
@@ -194,7 +210,10 @@ def test_the_limits_keep_what_they_promise(store):
         ("reserve", "local message = known and 0 or 1", "local message = 1"),
         ("reserve", "if refused then", "if refused and false then"),
         ("reserve", "if not limit.till or limit.till <= now then", "if not limit.till then"),
-        ("settle", "fields.open == '0' or", ""),
+        ("reserve", "local is_open = open == '1' and by == try", "local is_open = open == '1'"),
+        ("reserve", "redis.call('DEL', turn)", ""),
+        ("settle", "is_open ~= is_ours", "not is_open"),
+        ("settle", "is_open ~= is_ours", "not is_ours"),
         ("settle", "math.min(surplus, tonumber(taken))", "surplus"),
         ("settle", "change ~= 0 and redis.call('HGET', key, field .. ':end') == till", "change ~= 0"),
     ],
