@@ -271,7 +271,9 @@ class Engine:
         return bool(result == 4)
 
     async def summarize(self, claim: Claim, session: str, summary: bytes) -> bool:
-        """Keep a summary with the session it was made of; False where that is over. Raises StoreError."""
+        """Keep a summary with the session it was made of; False where that is over, or one reaches as far already.
+
+        Raises StoreError."""
         at = self.shards[claim.shard]
         return bool(await self._batch.run("summarize", (at.note + claim.conversation,), (session, summary)))
 

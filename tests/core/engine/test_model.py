@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis
 
+from core.conversation.summary import Summary
 from core.engine import lua
 from core.engine.dead import DeadLetters
 from core.engine.engine import Claim, Engine, Stale
@@ -213,14 +215,17 @@ class Inbox(RuleBasedStateMachine):
             self.born[name] = self.born[name] or claim.token
 
     @precondition(lambda self: self.claims)
-    @rule(which=any_claim)
-    def summarize(self, which: int) -> None:
+    @rule(which=any_claim, upto=st.integers(0, 5))
+    def summarize(self, which: int, upto: int) -> None:
         claim = self.claims[which % len(self.claims)]
-        summary = b"summary %d" % self.new()
+        name = claim.conversation
+        summary = msgspec.json.encode(Summary(f"number {self.new()}", upto))
+        reach = msgspec.json.decode(self.summary[name] or b'{"text": "", "upto": -1}', type=Summary).upto
         kept = self.do(self.engine.summarize(claim, claim.session, summary))
-        assert kept == (bool(claim.session) and claim.session == self.born[claim.conversation])
+        is_its = bool(claim.session) and claim.session == self.born[name]
+        assert kept == (is_its and not upto <= reach <= self.appended[name])
         if kept:
-            self.summary[claim.conversation] = summary
+            self.summary[name] = summary
 
     @precondition(lambda self: self.claims)
     @rule(
@@ -418,6 +423,12 @@ def test_every_interleaving_keeps_the_promises(machine: type[Inbox]) -> None:
         pytest.param(without("stage", ("~= ARGV[2]", "== nil")), id="no fence in stage"),
         pytest.param(without("accept", ("if not token then", "if true then")), id="two tokens"),
         pytest.param(without("commit", ("redis.call('EXISTS', mb) == 1", "false")), id="token lost at commit"),
+        pytest.param(
+            without("summarize", (" and reach <= tonumber(count or 0)", "")), id="a summary of another session"
+        ),
+        pytest.param(
+            without("summarize", ("reach >= cjson.decode(ARGV[2]).upto", "false")), id="a shorter summary kept"
+        ),
     ],
 )
 def test_a_missing_safeguard_is_found(machine: type[Inbox], scripts: dict[str, str]) -> None:
