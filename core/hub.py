@@ -254,14 +254,15 @@ class Hub:
         turn = turn_of(work)
         if denied := await self.access.check(work.event, work.channel.settings):
             return self._refused(work, denied.reason, denied.text(turn.language))
-        if isinstance(verdict, Refusal):
-            return self._refused(work, verdict.reason, say(verdict.line, turn.language))
-        command = work.command(turn) or await self._answered_link(work, turn)
-        if not command:
-            purse = await work.bill.reserve(work.channel.bot.most(turn))
+        is_refused = isinstance(verdict, Refusal)
+        command = "" if is_refused else work.command(turn) or await self._answered_link(work, turn)
+        if not work.ends_something(command):
+            purse = await work.bill.reserve(0 if command or is_refused else work.channel.bot.most(turn))
             if isinstance(purse, Refused):
                 return self._refused(work, purse.limit, refusal(purse, turn.language) if purse.is_first else None)
             turn.purse, work.bill.usage = purse, turn.usage
+        if isinstance(verdict, Refusal):
+            return self._refused(work, verdict.reason, say(verdict.line, turn.language))
         if shown and not work.staged.sent:
             work.delivery.take_up(shown)
         answer = Answer()

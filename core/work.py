@@ -117,6 +117,11 @@ class Work:
         is_followed = not event.direct and self.channel.settings.answer != "mentions"
         return "stop" if asks_to_stop(event) and (turn.notes.stopped or is_followed) else ""
 
+    def ends_something(self, command: str) -> bool:
+        """Whether the command is a stop that is not in vain: no limit may stand in its way."""
+        notes = self.session.notes
+        return command == "stop" and (notes.stopped or not (self.event.direct or notes.quiet))
+
     def is_for_us(self, event: AnyEvent) -> bool:
         """Whether an event of this conversation is one that is answered."""
         return is_for_us(Case(event, self.channel.settings, self.session, self.claim.time))

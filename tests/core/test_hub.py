@@ -3,9 +3,10 @@ import contextlib
 import itertools
 import re
 
+import msgspec
 import pytest
 
-from core.bot import Restart
+from core.bot import Restart, Usage
 from core.commands import COMMANDS
 from core.engine.dead import DeadLetters
 from core.engine.spool import SpooledInbox
@@ -284,8 +285,14 @@ async def test_a_bot_that_hangs_is_given_up(chat, monkeypatch):
     assert "Reference" in text
 
 
-async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_same_limit(chat):
-    chat.hub.limits = Limits(chat.engine, LimitsSettings(per_user="1/day"))
+async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_same_limit(chat, monkeypatch):
+    async def respond(turn):
+        turn.usage.append(Usage("m", 1, 1, 0.6))
+        yield turn.text
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    monkeypatch.setattr(chat.bot, "most", lambda turn: 0.6)
+    chat.hub.limits = Limits(chat.engine, LimitsSettings(budget_per_user="1/day"))
     ids = itertools.count()
 
     async def says(who, text, name=""):
@@ -300,6 +307,52 @@ async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_sa
         answers.append(await says("ann", "hello"))
         await says("bob", "", "unlink")
     assert answers.count("hello") == 1
+
+
+async def test_a_flood_of_commands_is_one_polite_line_and_then_silence(chat):
+    chat.hub.limits.use(LimitsSettings(per_user="2/minute"))
+    names = ["language", "usage", "persona", "help", "language", "help"]
+    *_, refused = texts = await chat.say(*(command(name, n=n) for n, name in enumerate(names)))
+    assert len(texts) == 3
+    assert "many messages" in refused
+    assert await chat.say(said("and I?", 7)) == texts
+
+
+async def test_files_without_words_count_as_messages_too(chat):
+    chat.hub.limits.use(LimitsSettings(per_user="1/minute"))
+    picture = (Attachment("image", "f"),)
+    texts = await chat.say(*(said("", n, attachments=picture) for n in range(4)))
+    assert ["read text" in text for text in texts] == [True, False]
+
+
+async def test_commands_need_no_money(chat, monkeypatch):
+    monkeypatch.setattr(chat.bot, "most", lambda turn: 2.0)
+    chat.hub.limits.use(LimitsSettings(budget_per_user="1/day"))
+    refused, usage = await chat.say(said("hello", 1), command("usage", n=2))
+    assert "used up" in refused
+    assert "of 1.00" in usage
+
+
+async def test_who_is_over_the_limit_can_stop_what_there_is_to_stop(chat):
+    chat.hub.limits.use(LimitsSettings(per_user="1/minute"))
+    chat.bot.holds["tell me"] = asyncio.Event()
+    await chat.hub.accept(said("tell me", 1))
+    await chat.until(lambda: chat.bot.turns)
+    assert await chat.say(command("stop", n=2)) == ["Stopped."]
+    *_, refused = texts = await chat.say(command("stop", n=3), command("stop", n=4), command("help", n=5))
+    assert len(texts) == 2
+    assert "many messages" in refused
+
+
+async def test_in_a_group_that_is_over_the_limit_the_bot_can_be_told_to_be_quiet_once(engine):
+    async with chatting(engine, answer="all") as chat:
+        chat.hub.limits.use(LimitsSettings(per_room="1/minute"))
+        stop = [msgspec.structs.replace(command("stop", n=n), direct=False) for n in (2, 3, 4)]
+        for event in (said("hello", 1, direct=False), *stop):
+            texts = await chat.say(event)
+        assert [len(texts), texts[0]] == [3, "hello"]
+        assert "quiet" in texts[1]
+        assert "Many people" in texts[2]
 
 
 async def test_a_sign_of_life_that_swallows_its_end_holds_up_no_answer(chat, monkeypatch):

@@ -38,22 +38,22 @@ def reported(exchange, output, prompt=0.0):
     return (read * prompt + exchange.tokens * output) / 1_000_000
 
 
-async def test_two_a_minute_are_two_answers_one_polite_line_in_the_users_language_and_then_silence(
+async def test_three_a_minute_are_three_answers_one_polite_line_in_the_users_language_and_then_silence(
     open_hub, stages, model
 ):
-    hub = await open_hub("whatsapp", limits={"per_user": "2/minute"})
+    hub = await open_hub("whatsapp", limits={"per_user": "3/minute"})
     whatsapp = stages["whatsapp"]
     questions = [f"Wie ist denn heute das Wetter bei euch, und warum? Frage {number}" for number in range(4)]
-    said = [await ask(whatsapp, question) for question in questions[:3]]
+    said = [await ask(whatsapp, text) for text in (*questions[:2], "/usage", questions[2])]
     assert said[:2] == questions[:2]
-    assert re.fullmatch(r"Das waren viele Nachrichten auf einmal\. .*in \d+ (Sekunden|Minute|Minuten).*\.", said[2])
-    await whatsapp.say(questions[3])
-    await silent(hub, "per_user", 1)
+    assert "3/3" in re.sub(r"\D*(\d+) (of|von) (\d+).*", r"\1/\3", said[2]), said[2]  # a command is a message too
+    assert re.fullmatch(r"Das waren viele Nachrichten auf einmal\. .*in \d+ (Sekunden|Minute|Minuten).*\.", said[3])
+    for text in (questions[3], "/help"):
+        await whatsapp.say(text)
+    await silent(hub, "per_user", 2)
     assert answers(whatsapp) == said
     assert len(model.exchanges) == 2
     assert await ask(whatsapp, "and I?", user="+15551230002") == "and I?"
-    usage = await ask(whatsapp, "/usage")
-    assert "2/2" in re.sub(r"\D*(\d+) (of|von) (\d+).*", r"\1/\3", usage), usage
 
 
 async def test_twenty_at_once_at_the_edge_of_the_hubs_budget_overspend_nothing(open_hub, stages, model):
