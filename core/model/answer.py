@@ -168,7 +168,7 @@ class Answer:
 
     def _finish(self, reason: Reason) -> Iterator[Piece]:
         if reason == "content_filter" and not self._said:
-            raise ModelRefused("a content filter withheld the whole answer", "content_filter")
+            raise ModelRefused("a content filter withheld the whole answer", "content_filter", charged=True)
         if self._calls and reason in ("stop", "tool_calls"):  # some servers say "stop" after calls too
             reason = "tool_calls"
             try:

@@ -17,7 +17,7 @@ from core.model.errors import (
     ModelUnavailable,
 )
 from core.model.link import Busy, Link
-from core.model.port import ChatMessage, Piece, ToolSpec
+from core.model.port import ChatMessage, Lost, Piece, ToolSpec
 
 log = structlog.get_logger(__name__)
 
@@ -69,39 +69,46 @@ class Chain:
 
         Raises ModelUnavailable with the reason of each when none can, and ModelRefused when the request is at fault."""
         failures: list[tuple[Link, ModelError]] = []
+        asking = _Asking(self._retries)
         for link in self._links:
             if _in_vain(link, failures):
                 continue
-            trial = _Trial(self._retries)
             try:
-                async for attempt in trial.attempts():
+                async for attempt in asking.attempts():
                     with attempt:
+                        if asking.charged:
+                            yield Lost()
                         async with aclosing(link.stream(messages, tools=tools, max_tokens=max_tokens)) as pieces:
                             async for piece in pieces:
-                                trial.begun = True
+                                asking.begun = True
                                 yield piece
             except ModelError as error:
-                if trial.begun or (isinstance(error, ModelRefused) and not _is_too_long(error)):
+                if asking.begun or (isinstance(error, ModelRefused) and not _is_too_long(error)):
                     raise
                 failures.append((link, error))
             else:
                 _answered(link, failures)
                 return
-        raise _verdict(failures)
+        verdict = _verdict(failures)
+        verdict.charged = asking.charged
+        raise verdict
 
 
 @dataclass(slots=True)
-class _Trial:
-    """One model, asked until it speaks."""
+class _Asking:
+    """How one question goes."""
 
     retries: Retries
     begun: bool = False
-    """It spoke: whatever goes wrong from here on, nothing is said twice."""
+    """There was an answer: whatever goes wrong from here on, nothing is said twice."""
+    charged: bool = False
+    """The last try came to nothing, and the server may want money for it."""
 
     def attempts(self) -> AsyncIterator[Attempt]:
+        """At one model."""
         retries = self.retries
         context = stamina.retry_context(
-            self._pause,
+            self._failed,
             attempts=retries.times + 1,
             timeout=retries.within,
             wait_initial=retries.first,
@@ -110,8 +117,9 @@ class _Trial:
         )
         return aiter(context)
 
-    def _pause(self, error: Exception) -> bool | float:
+    def _failed(self, error: Exception) -> bool | float:
         """Whether asking again may help; in so many seconds, where the model said when."""
+        self.charged = isinstance(error, ModelError) and error.charged
         if self.begun or isinstance(error, Busy):
             return False
         if not isinstance(error, ModelThrottled | ModelUnavailable):

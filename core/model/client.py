@@ -108,7 +108,7 @@ class OpenAIModel:
             try:
                 return await patience.wait(self._post(question)), len(question)
             except TimeoutError as error:
-                raise ModelUnavailable(patience.complaint) from error
+                raise ModelUnavailable(patience.complaint, charged=True) from error
             except openai.APIStatusError as error:
                 refused = unknown_parameter(error, question)
                 if refused is None:
@@ -151,7 +151,9 @@ async def _streamed(response: httpx2.Response, answer: Answer, patience: Patienc
 def _broken_off(error: Exception, answer: Answer, patience: Patience) -> ModelError:
     if not isinstance(error, TimeoutError):
         return answer.broken(f"the connection broke: {type(error).__name__}")
-    return answer.broken(patience.complaint) if answer.signs_of_life else ModelUnavailable(patience.complaint)
+    if answer.signs_of_life:
+        return answer.broken(patience.complaint)
+    return ModelUnavailable(patience.complaint, charged=True)
 
 
 async def _whole(response: httpx2.Response, answer: Answer, patience: Patience) -> AsyncGenerator[Piece, None]:

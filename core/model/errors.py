@@ -14,6 +14,9 @@ from core.errors import HubError
 class ModelError(HubError):
     """The language model gave no whole answer."""
 
+    charged = False
+    """The server had taken the question: it may want money for that."""
+
 
 class ModelThrottled(ModelError):
     """The server asks us to wait."""
@@ -27,10 +30,11 @@ class ModelThrottled(ModelError):
 class ModelUnavailable(ModelError):
     """Not reached, too slow, broken or busy; nothing was said yet."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, charged: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds; None where nobody knows."""
+        self.charged = charged
 
 
 class BadModelKey(ModelError):
@@ -40,14 +44,17 @@ class BadModelKey(ModelError):
 class ModelRefused(ModelError):
     """The server will not answer this request: too long, malformed, or against its rules."""
 
-    def __init__(self, message: str, code: str = "") -> None:
+    def __init__(self, message: str, code: str = "", *, charged: bool = False) -> None:
         super().__init__(message)
         self.code = code
         """The server's word for it, such as `context_length_exceeded` or `content_filter`."""
+        self.charged = charged
 
 
 class BrokenStream(ModelError):
     """The answer stalled, was cut off, was garbled or never ended."""
+
+    charged = True
 
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)

@@ -6,8 +6,8 @@ from contextlib import aclosing
 import msgspec
 
 from core.limits.purse import Purse
-from core.model.errors import BrokenStream, ModelError
-from core.model.port import CallPiece, ChatMessage, End, Model, Piece, TextPiece, ToolSpec
+from core.model.errors import ModelError
+from core.model.port import CallPiece, ChatMessage, End, Lost, Model, Piece, TextPiece, ToolSpec
 
 _PER_REQUEST, _PER_MESSAGE = 64, 16
 """Tokens that servers put around a request and around each message, on the safe side."""
@@ -43,41 +43,53 @@ class Metered:
     async def stream(
         self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), max_tokens: int | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """As the port promises. Raises OverBudget, before anything is asked, where the purse does not cover it.
+        """As the port promises, but what is `Lost`. Raises OverBudget, before anything is asked, or asked again, where
+        the purse does not cover it.
 
-        What breaks off or is not read to its end is paid for by an estimate; what never began costs nothing."""
+        What breaks off, is lost or not read to its end is paid for by an estimate; what never began costs nothing."""
         size = _size(messages, tools)
         covered = self._model.most(size, max_tokens)
-        if self._purse is not None:
-            await self._purse.cover(covered)
-        said = 0
-        end: End | None = None
-        began = True
+        await self._cover(covered)
+        said, owes = 0, True
         try:
             async with aclosing(self._model.stream(messages, tools=tools, max_tokens=max_tokens)) as pieces:
                 async for piece in pieces:
                     match piece:
                         case TextPiece():
-                            said += len(piece.text)
+                            said += len(piece.text.encode())
                         case CallPiece():
                             said += sum(len(call.name) + len(call.arguments) for call in piece.calls)
+                        case Lost():
+                            owes = False
+                            self._pay(self._guess(size, 0), covered)
+                            await self._cover(covered)
+                            owes = True
+                            continue
                         case End():
-                            end = piece
-                            self._pay(end, covered)
+                            owes = False
+                            self._pay(piece, covered)
                     yield piece
         except ModelError as error:
-            began = said > 0 or isinstance(error, BrokenStream)
+            if owes and not (said or error.charged):
+                owes = False
+                self._free(covered)
             raise
         finally:
-            if end is None and began:
+            if owes:
                 self._pay(self._guess(size, said), covered)
-            elif end is None and self._purse is not None:
-                self._purse.paid(0, 0, 0, covered=covered)
 
     def _guess(self, size: int, said: int) -> End:
         """What a call took that told no figures: at the price of the dearest model."""
         read, written = size // _BYTES_A_TOKEN, said // _BYTES_A_TOKEN + 1
         return End("length", self.name, read, written, estimated=True, cost=self._model.most(read, written))
+
+    async def _cover(self, amount: float) -> None:
+        if self._purse is not None:
+            await self._purse.cover(amount)
+
+    def _free(self, amount: float) -> None:
+        if self._purse is not None:
+            self._purse.paid(0, 0, 0, covered=amount)
 
     def _pay(self, end: End, covered: float) -> None:
         if self._purse is not None:

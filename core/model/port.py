@@ -68,7 +68,11 @@ class End(msgspec.Struct, frozen=True, gc=False):
     """By the prices of the model that answered."""
 
 
-Piece = TextPiece | CallPiece | End
+class Lost(msgspec.Struct, frozen=True, gc=False):
+    """A try came to nothing, and the server may want money for it; another begins now. Before all other pieces."""
+
+
+Piece = TextPiece | CallPiece | Lost | End
 
 
 class Model(Protocol):
@@ -96,7 +100,8 @@ class Model(Protocol):
     def stream(
         self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), max_tokens: int | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """Text as it comes, then calls if there are any, then exactly one `End`; or a `ModelError`.
+        """Text as it comes, then calls if there are any, then exactly one `End`; or a `ModelError`. A model that tries
+        several times, or several models, tells of each `Lost` try.
 
         Cancelling the task that iterates, or closing the generator, closes the stream at the server at once.
         Whoever may stop early iterates within `contextlib.aclosing`."""

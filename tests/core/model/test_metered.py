@@ -12,9 +12,9 @@ from core.model.errors import BrokenStream, ModelUnavailable
 from core.model.link import Link
 from core.model.metered import Metered
 from core.model.port import End, TextPiece, ToolSpec
-from core.model.settings import ModelSettings
+from core.model.settings import ModelLimits, ModelSettings
 from simulators.openai import OpenAISimulator
-from tests.core.model.asking import FakeModel, answer, pieces, question
+from tests.core.model.asking import WORDS, FakeModel, answer, end, pieces, question
 
 REFUSED = Refused("budget_per_user", Sentence.BUDGET, 60, True)
 
@@ -118,6 +118,42 @@ async def test_a_chain_costs_at_most_what_its_dearest_model_does():
     cheap, dear = FakeModel("cheap"), FakeModel("dear")
     cheap.price, dear.price = 1, 10
     assert Chain([Link(cheap), Link(dear)]).most(900, 100) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("fault", ["cut", "bad json", "hang"])
+async def test_tries_that_the_server_may_charge_for_are_paid_for_though_nobody_saw_a_word(server, account, fault):
+    account.micro = 10_000
+    limits = ModelLimits(first_token=0.2)
+    settings = ModelSettings(
+        base_url=server.url, api_key=server.api_key, name="simulated", price_input=10, max_tokens=5, limits=limits
+    )
+    server.misbehave(fault, 2, after=0)
+    purse, booked = Purse(0, account.take), []
+    async with OpenAIModel("default", settings) as model:
+        chain = Chain([Link(model)], retries=Retries(first=0.01))
+        assert await answer(Metered(chain, purse, booked.append)) == WORDS
+    reported = [10 * len(WORDS.split()) / 1e6 for _ in server.exchanges]
+    assert len(booked) == len(reported) == 3
+    assert sum(end.cost for end in booked) >= sum(reported)
+    assert purse.spent == pytest.approx(sum(end.cost for end in booked), abs=3e-6)
+
+
+async def test_a_try_that_no_money_is_left_for_is_not_made(model):
+    model.script = [BrokenStream("cut"), [TextPiece("a"), end()]]
+    purse, booked = Purse(0, Account(210).take), []
+    with pytest.raises(OverBudget):
+        await answer(Metered(Chain([Link(model)], retries=Retries(first=0)), purse, booked.append))
+    assert (len(model.asked), len(booked)) == (1, 1)
+
+
+async def test_what_nobody_answered_is_paid_for_by_try_and_what_was_not_reached_is_not(model, account):
+    other = FakeModel("other")
+    other.script = [ModelUnavailable("away")] * 3
+    model.script = [ModelUnavailable("no token", charged=True)] * 3
+    booked = []
+    with pytest.raises(ModelUnavailable):
+        await answer(Metered(Chain([Link(model), Link(other)], retries=Retries(first=0)), Purse(1000), booked.append))
+    assert (len(model.asked), len(booked)) == (3, 3)
 
 
 async def test_the_cost_is_that_of_the_model_that_answered(server: OpenAISimulator, purse):
