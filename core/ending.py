@@ -10,7 +10,7 @@ import msgspec
 from core import metrics
 from core.afterwards import Afterwards
 from core.engine.engine import Engine
-from core.work import Work, kept, with_ids
+from core.work import Work, archived, with_ids
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,7 +36,7 @@ class Ending:
             return
         remember = [with_ids(record, staged.sent) for record in staged.remember]
         outcome: Literal["silent", "answered"] = "silent" if staged.silence else "answered"
-        is_kept = self._archived and any(record.text for record in remember)
+        entry = archived(work, remember) if self._archived else None
         committed = self._engine.commit(
             claim,
             outcome=outcome,
@@ -46,7 +46,7 @@ class Ending:
             notes=_encode(staged.notes) if staged.notes else b"",
             replies=[_encode(sent) for sent in staged.sent],
             trace=work.trace(outcome, staged.silence or staged.problem),
-            archive=_encode(kept(work, remember)) if is_kept else b"",
+            archive=_encode(entry) if entry else b"",
         )
         await asyncio.gather(committed, work.bill.settle())  # of an answer that is a silence; else it is settled
         _count(work, outcome)

@@ -9,13 +9,13 @@ import msgspec
 
 from core import commands
 from core.adapter import Adapter, Settings
-from core.archive.record import Kept, Said
+from core.archive.record import Kept, Said, TakenBack
 from core.bot import Bot, Remembered, Turn
 from core.conversation.key import account, joins, key, place
 from core.conversation.session import Session, total
 from core.delivery.deliver import Delivery, Staged
 from core.engine.engine import Claim, Trace
-from core.events import AnyEvent, Command, Edited, Message, Press, Sent
+from core.events import AnyEvent, Command, Deleted, Edited, Message, Press, Sent
 from core.limits.bill import Bill
 from core.overlap import Question, asks_to_stop
 from core.people.flow import Here
@@ -215,8 +215,16 @@ def _chosen(text: str, session: Session) -> str | None:
     )
 
 
-def kept(work: Work, said: Sequence[Remembered]) -> Kept:
-    """What the archive is to keep of an answered turn."""
+def archived(work: Work, said: Sequence[Remembered]) -> Kept | TakenBack | None:
+    """What the archive is to learn of a turn, given what the session remembers of it."""
+    event = work.event
+    if isinstance(event, Deleted):  # also of what no session remembers any more
+        to = event.address
+        return TakenBack(to.channel, to.room, event.message_id, work.claim.time) if event.message_id else None
+    return _kept(work, said) if any(record.text for record in said) else None
+
+
+def _kept(work: Work, said: Sequence[Remembered]) -> Kept:
     used, staged, claim = total(work.staged.usage), work.staged, work.claim
     return Kept(
         conversation=claim.conversation,
@@ -225,6 +233,7 @@ def kept(work: Work, said: Sequence[Remembered]) -> Kept:
         bot=work.channel.settings.bot,
         account=work.account,
         time=claim.time,
+        room=work.event.address.room,
         messages=tuple(
             Said(one.role, one.text, one.author, one.name, one.time, one.tokens, one.model, one.ids)
             for one in said

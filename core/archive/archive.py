@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, delete, func, or_, select
+from sqlalchemy import Row, Select, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.archive.database import Database
-from core.archive.record import Entry, Kept, Said, Used
-from core.archive.tables import erased, said, turns
+from core.archive.record import Entry, Kept, Said, TakenBack, Used
+from core.archive.tables import asked, deleted, erased, said, turns
 
 DAY = 86400
 CHUNK = 1000
 """Turns that one transaction expires at most, so that it is in nobody's way."""
+LATE = 30 * DAY
+"""Seconds for which it is remembered that a message was deleted: a turn about it may still be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +54,42 @@ class Archive:
     async def add(self, batch: Sequence[Entry]) -> int:
         """Keep these turns, all or none; those that are there already stay as they are.
 
-        What people said who were erased since is left out; returns from how many turns. Raises ArchiveRefusal where
-        one of them can never be kept."""
+        What people said who were erased since is left out; returns from how many turns. What was deleted since comes
+        in without its words. Raises ArchiveRefusal where one of them can never be kept."""
         async with self._database.writes() as connection:
             gone = await self._erased(connection, {name for entry in batch for name in _people(entry.kept)})
             kept = [(entry, _without(entry, gone)) for entry in batch]
-            rows = [_turn(entry, rest) for entry, rest in kept if rest is not None]
-            lines = [line for entry, rest in kept if rest is not None for line in _said(entry.id, rest)]
-            for table, values in ((turns, rows), (said, lines)):
+            rests = [(entry.id, rest) for entry, rest in kept if rest is not None]
+            late = await _deleted(connection, {id_ for _, rest in rests for id_ in _ids(rest)})
+            rests = [(id_, _emptied(rest) if any(each.is_of(rest) for each in late) else rest) for id_, rest in rests]
+            rows = [_turn(id_, rest) for id_, rest in rests]
+            lines = [line for id_, rest in rests for line in _said(id_, rest)]
+            questions = [{"entry": id_, "message": message} for id_, rest in rests for message in _ids(rest)]
+            for table, values in ((turns, rows), (said, lines), (asked, questions)):
                 if values:
                     await connection.execute(self._insert(table).on_conflict_do_nothing(), values)
         return sum(rest is not entry.kept for entry, rest in kept)
+
+    async def take_back(self, messages: Sequence[TakenBack]) -> int:
+        """Empty the turns that these messages asked for, words and answer, also those that are yet to come in; who
+        asked when and what it took stays. Returns how many there were."""
+        stones = [{field: _clean(getattr(each, field)) for field in each.__struct_fields__} for each in messages]
+        ids = {each["message"] for each in stones}
+        async with self._database.writes(alone=True) as connection:
+            await connection.execute(self._insert(deleted).on_conflict_do_nothing(), stones)
+            named = select(asked.c.entry).where(asked.c.message.in_(ids))
+            channels = {each["channel"] for each in stones}
+            rooms = {each["room"] for each in stones} | ids
+            wanted = select(turns).where(turns.c.entry.in_(named), turns.c.channel.in_(channels))
+            found = await _named(connection, wanted.where(turns.c.room.in_(rooms), ~turns.c.deleted))
+            gone = [entry for entry, kept in found.items() if any(each.is_of(kept) for each in messages)]
+            for at in range(0, len(gone), CHUNK):
+                some = gone[at : at + CHUNK]
+                await connection.execute(update(said).where(said.c.entry.in_(some)).values(text=""))
+                await connection.execute(update(turns).where(turns.c.entry.in_(some)).values(deleted=True))
+        if gone:
+            await self._database.wipe()
+        return len(gone)
 
     async def history(self, conversation: str, *, limit: int = 100, session: str = "") -> list[Kept]:
         """The latest turns of a conversation, oldest first; of one session only where that is named."""
@@ -119,6 +146,8 @@ class Archive:
                 total += len(entries)
                 if len(entries) < CHUNK:
                     break
+        async with self._database.writes() as connection:
+            await connection.execute(delete(deleted).where(deleted.c.time < now - LATE))
         if total:
             await self._database.wipe()
         return total
@@ -178,15 +207,32 @@ def _others(kept: Kept, names: Collection[str]) -> Kept:
     return msgspec.structs.replace(kept, messages=left)
 
 
+def _emptied(kept: Kept) -> Kept:
+    """The turn without its words."""
+    messages = tuple(msgspec.structs.replace(each, text="") for each in kept.messages)
+    return msgspec.structs.replace(kept, messages=messages, deleted=True)
+
+
+def _ids(kept: Kept) -> set[str]:
+    """Of the messages that the question was said in."""
+    return {_clean(id_) for each in kept.messages if each.role == "user" for id_ in each.ids}
+
+
+async def _deleted(connection: AsyncConnection, messages: Collection[str]) -> list[TakenBack]:
+    """Which of these were taken back before; those of other rooms that go by the same id are among them."""
+    rows = await connection.execute(select(deleted).where(deleted.c.message.in_(messages)))
+    return [TakenBack(*row) for row in rows]
+
+
 def _theirs(kept: Kept, names: Collection[str]) -> Kept:
     """Of somebody else's turn what concerns these people."""
     own = tuple(each for each in kept.messages if each.role == "assistant" or each.author in names)
     return msgspec.structs.replace(kept, account="", person="", name="", messages=own)
 
 
-def _turn(entry: Entry, kept: Kept) -> dict[str, Any]:
+def _turn(entry: str, kept: Kept) -> dict[str, Any]:
     values = {field: _clean(getattr(kept, field)) for field in kept.__struct_fields__ if field != "messages"}
-    return {**values, "entry": entry.id, "day": int(kept.time // DAY)}
+    return {**values, "entry": entry, "day": int(kept.time // DAY)}
 
 
 def _said(entry: str, kept: Kept) -> list[dict[str, Any]]:
@@ -207,6 +253,11 @@ def _clean(value: Any) -> Any:
 
 
 async def _read(connection: AsyncConnection, wanted: Select[Any]) -> list[Kept]:
+    return list((await _named(connection, wanted)).values())
+
+
+async def _named(connection: AsyncConnection, wanted: Select[Any]) -> dict[str, Kept]:
+    """Each turn by its entry, in the order of the query."""
     rows = (await connection.execute(wanted)).all()
     entries = [row.entry for row in rows]
     lines: list[Row[Any]] = []
@@ -217,7 +268,7 @@ async def _read(connection: AsyncConnection, wanted: Select[Any]) -> list[Kept]:
         entry: tuple(map(_message, each))
         for entry, each in groupby(sorted(lines, key=lambda line: (line.entry, line.place)), lambda line: line.entry)
     }
-    return [_kept(row, messages.get(row.entry, ())) for row in rows]
+    return {row.entry: _kept(row, messages.get(row.entry, ())) for row in rows}
 
 
 def _message(line: Row[Any]) -> Said:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from core.archive.erased import Erased, clock
 from core.archive.errors import ArchiveAway, ArchiveRefusal
-from core.archive.record import Entry, Kept
+from core.archive.record import Entry, TakenBack, read
 from core.archive.source import Source, Waiting
 from core.engine.engine import Engine
 from core.errors import HubError
@@ -33,8 +33,6 @@ TAKE_OVER = 60.0
 EXPIRE = 3600.0
 PAUSES = (0.5, 30.0)
 """Seconds between tries while a part is away: the first, and the longest."""
-
-_kept = msgspec.json.Decoder(Kept).decode
 
 
 class Feed:
@@ -71,7 +69,7 @@ class Feed:
         self.trouble = ""
         """Why nothing is being archived now."""
         self.counts: Counter[str] = Counter()
-        """kept, erased, aside, expired: turns."""
+        """kept, erased, deleted, aside, expired: turns."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -129,30 +127,40 @@ class Feed:
             log.info("turns were deleted that are older than their channel keeps them", count=expired)
 
     async def _keep(self, waiting: Sequence[Waiting], source: Source, archive: "Archive") -> None:
-        batch: list[tuple[Waiting, Entry]] = []
+        batch: list[Waiting] = []
+        turns: list[Entry] = []
+        taken_back: list[TakenBack] = []
         for each in waiting:
             if not each.data:
                 await source.done([each])
                 continue
             try:
-                batch.append((each, Entry(each.name, each.time, _kept(each.data))))
+                record = read(each.data)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 await self._put_aside(each, source, str(error))
+                continue
+            batch.append(each)
+            if isinstance(record, TakenBack):
+                taken_back.append(record)
+            else:
+                turns.append(Entry(each.name, each.time, record))
         if not batch:
             return
         try:
-            dropped = await archive.add([entry for _, entry in batch])
+            dropped = await archive.add(turns) if turns else 0
+            emptied = await archive.take_back(taken_back) if taken_back else 0
         except ArchiveRefusal as error:
             if len(batch) == 1:
-                await self._put_aside(batch[0][0], source, str(error))
+                await self._put_aside(batch[0], source, str(error))
                 return
             half = len(batch) // 2
             for part in (batch[:half], batch[half:]):
-                await self._keep([each for each, _ in part], source, archive)
+                await self._keep(part, source, archive)
             return
-        await source.done([each for each, _ in batch])
-        self.counts["kept"] += len(batch) - dropped
+        await source.done(batch)
+        self.counts["kept"] += len(turns) - dropped
         self.counts["erased"] += dropped
+        self.counts["deleted"] += emptied
 
     async def _put_aside(self, entry: Waiting, source: Source, reason: str) -> None:
         await source.put_aside(entry, reason)

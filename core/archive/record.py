@@ -37,6 +37,8 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who asked, across all channels of a platform: `platform:id`."""
     time: float
     """When the turn began by the store's clock, Unix seconds."""
+    room: str = ""
+    """Where the question was said, as the platform calls it; empty where that was not noted."""
     messages: tuple[Said, ...] = ()
     person: str = ""
     """Who that account belongs to; empty where it is linked to nobody."""
@@ -47,6 +49,37 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    deleted: bool = False
+    """The question was deleted on the platform since: its words and those of the answer are gone."""
+
+
+class TakenBack(msgspec.Struct, frozen=True):
+    """A message was deleted on the platform, whether it is archived, on its way, or none of ours."""
+
+    channel: str
+    room: str
+    message: str
+    """The platform's id of it."""
+    time: float
+    """When we heard of it by the store's clock, Unix seconds."""
+
+    def is_of(self, kept: Kept) -> bool:
+        """Whether it takes back what this turn was asked."""
+        if kept.channel != self.channel or kept.room not in (self.room, self.message):
+            return False  # the second: a thread that was opened under a message may be called as that is
+        return any(self.message in each.ids for each in kept.messages if each.role == "user")
+
+
+def read(data: bytes) -> Kept | TakenBack:
+    """As it comes out of the store. Raises msgspec.DecodeError, or UnicodeDecodeError."""
+    try:
+        return _kept(data)
+    except msgspec.ValidationError:
+        return _taken_back(data)
+
+
+_kept = msgspec.json.Decoder(Kept).decode
+_taken_back = msgspec.json.Decoder(TakenBack).decode
 
 
 class Entry(msgspec.Struct, frozen=True):

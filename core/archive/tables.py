@@ -1,8 +1,8 @@
 """The tables of the archive, for SQLite and Postgres alike. What changes here needs a migration beside it."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, false, text
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that makes these tables what they are."""
 
 metadata = MetaData()
@@ -25,6 +25,8 @@ turns = Table(
     Column("prompt_tokens", Integer, nullable=False),
     Column("completion_tokens", Integer, nullable=False),
     Column("cost", Float(53), nullable=False),
+    Column("room", Text, nullable=False, server_default=text("''")),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
     Index("turns_conversation", "conversation", "entry"),
     Index("turns_account", "account", "entry"),
     Index("turns_channel", "channel", "time"),
@@ -45,6 +47,24 @@ said = Table(
     Column("model", Text, nullable=False),
     Column("ids", Text, nullable=False),  # JSON
     Index("said_author", "author"),
+)
+
+asked = Table(
+    "asked",
+    metadata,
+    Column("entry", String(80), ForeignKey("turns.entry", ondelete="CASCADE"), primary_key=True),
+    Column("message", Text, primary_key=True),  # the platform's id of one in which the question was said
+    Index("asked_message", "message"),
+)
+
+deleted = Table(
+    "deleted",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("room", Text, primary_key=True),
+    Column("message", Text, primary_key=True),
+    Column("time", Float(53), nullable=False),
+    Index("deleted_message", "message"),
 )
 
 erased = Table(

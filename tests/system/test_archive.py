@@ -152,3 +152,27 @@ async def test_killed_right_after_each_answer_the_archive_has_every_turn_and_non
     found = await export(hub, f"telegram:{ANN}")
     assert texts(found["turns"]) == [text for question in questions for text in (question, f"re: {question}")]
     assert found["other"] == []
+
+
+@pytest.mark.parametrize(("platform", "room"), [("slack", ""), ("slack", "C1"), ("discord", ""), ("discord", "70")])
+async def test_what_somebody_deletes_in_the_chat_is_gone_from_the_archive_also_when_it_was_said_long_ago(
+    open_hub, stages, platform, room
+):
+    hub = await open_hub(platform)
+    stage = stages[platform]
+    said = await stage.say("@hub canary", room=room)
+    await stage.answer_to(said)
+    await committed(hub)
+    await hub.kill(signal.SIGKILL)  # by then no process has it in mind, nor the session
+    async with connect(f"unix://{Server(hub.home / 'var' / 'store').socket}") as store:
+        async for key in store.scan_iter("*:sess:*"):
+            await store.delete(key)
+    await hub.start()
+    await hub.until(platform, "running")
+    await archived(hub, 1)
+    assert "archive.db" in " ".join(on_disk(hub, "canary"))
+    await stage.delete_message(said)
+    async with asyncio.timeout(10):
+        while not (await hub.health())["archive"].get("deleted"):
+            await asyncio.sleep(0.02)
+    assert "archive.db" not in " ".join(on_disk(hub, "canary"))

@@ -4,10 +4,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from core.archive.archive import Archive, opened
 from core.archive.errors import ArchiveRefusal
-from core.archive.record import Said, Used
+from core.archive.record import Said, TakenBack, Used
 from core.errors import HubError
 from tests.core.archive.turns import DAY, NOW, entry, texts, turn
 
@@ -151,3 +152,87 @@ async def test_no_turn_slips_past_an_erasure_that_runs_beside_it(archive):
 
     await asyncio.gather(*map(add, range(20)), archive.erase({"p:ann"}, NOW + 1), *map(add, range(20, 40)))
     assert await archive.history("desk/room") == []
+
+
+def gone(text="hello", *, room="room", channel="desk", time=NOW + 5):
+    return TakenBack(channel, room, f"q-{text}", time)
+
+
+def words(turns):
+    return [said.text for kept in turns for said in kept.messages]
+
+
+async def test_of_a_message_that_was_deleted_neither_its_words_nor_the_answer_are_kept_but_what_it_took(archive):
+    await archive.add([entry(turn("canary")), entry(turn("other"), 1)])
+    assert await archive.take_back([gone("canary")]) == 1
+    emptied, left = await archive.history("desk/room")
+    assert words([emptied, left]) == ["", "", "other", "you said other"]
+    assert (emptied.deleted, left.deleted) == (True, False)
+    assert [used.turns for used in await archive.usage(NOW, NOW, "p:ann")] == [2]
+
+
+async def test_a_message_that_is_deleted_before_its_turn_comes_in_brings_no_words_with_it(archive):
+    assert await archive.take_back([gone("canary")]) == 0
+    await archive.add([entry(turn("canary")), entry(turn("other"), 1)])
+    found = await archive.history("desk/room")
+    assert words(found) == ["", "", "other", "you said other"]
+    assert [kept.deleted for kept in found] == [True, False]
+
+
+async def test_a_deletion_that_comes_twice_and_a_turn_that_comes_again_change_nothing(archive):
+    for _ in range(2):
+        await archive.add([entry(turn("canary"))])
+        await archive.take_back([gone("canary"), gone("canary")])
+    assert words(await archive.history("desk/room")) == ["", ""]
+
+
+async def test_the_same_id_in_another_room_or_channel_is_another_message(archive):
+    await archive.add([entry(turn()), entry(turn(conversation="shop/room", room="room"), 1)])
+    assert await archive.take_back([gone(room="elsewhere"), gone(channel="shop")]) == 1
+    await archive.add([entry(turn("hello"), 2)])
+    assert words(await archive.history("desk/room")) == ["hello", "you said hello"] * 2
+
+
+async def test_a_thread_that_is_called_as_the_message_it_opened_under_goes_with_that(archive):
+    await archive.add([entry(turn(room="q-hello"))])
+    assert await archive.take_back([gone(room="room")]) == 1
+
+
+async def test_a_question_of_several_messages_and_one_that_was_asked_anew_go_whole(archive):
+    first, again = turn("asked"), turn("asked")
+    both = replace(first.messages[0], text="one and two", ids=("q-asked", "q-two"))
+    await archive.add([entry(replace(first, messages=(both, *first.messages[1:]))), entry(again, 1)])
+    assert await archive.take_back([gone("two"), gone("asked")]) == 2
+    assert words(await archive.history("desk/room")) == ["", "", "", ""]
+
+
+async def test_nothing_of_a_deleted_message_is_left_on_the_disk(archive, url, tmp_path):
+    await archive.add([entry(turn("canary " * 3000)), entry(turn("canary short"), 1)])
+    await archive.take_back([gone("canary " * 3000), gone("canary short")])
+    if url.startswith("sqlite"):
+        left = b"".join(file.read_bytes() for file in tmp_path.glob("archive.db*"))
+        assert b"you said" not in left
+
+
+async def test_no_turn_slips_past_a_deletion_that_runs_beside_it(archive):
+    async def add(number):
+        await archive.add([entry(turn(str(number)), number)])
+
+    async def take_back(number):
+        await archive.take_back([gone(str(number))])
+
+    await asyncio.gather(*(each(number) for number in range(20) for each in (add, take_back)))
+    assert set(words(await archive.history("desk/room"))) == {""}
+
+
+async def test_that_a_message_was_deleted_is_forgotten_when_no_turn_of_it_can_come_any_more(archive):
+    await archive.take_back([gone()])
+    await archive.expire({}, NOW + 31 * DAY)
+    await archive.add([entry(turn())])
+    assert texts(await archive.history("desk/room")) == ["hello"]
+
+
+async def test_turns_expire_with_what_finds_them_by_their_messages(archive):
+    await archive.add([entry(turn(time=1.0))])
+    assert await archive.expire({"desk": timedelta(days=1)}, NOW) == 1
+    assert await archive.take_back([gone()]) == 0

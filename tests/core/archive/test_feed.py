@@ -13,7 +13,7 @@ from core.archive.erased import Erased
 from core.archive.errors import ArchiveAway
 from core.archive.feed import Feed
 from core.archive.opening import open_archive
-from core.archive.record import Entry
+from core.archive.record import Entry, TakenBack
 from core.archive.source import Source
 from core.engine.engine import Engine
 from tests.core.archive.turns import encoded, texts, turn
@@ -39,6 +39,12 @@ class Door:
         if self.is_shut:
             raise ArchiveAway("the archive did not answer")
         return await self.archive.add(batch)
+
+    async def take_back(self, messages):
+        self.tries += 1
+        if self.is_shut:
+            raise ArchiveAway("the archive did not answer")
+        return await self.archive.take_back(messages)
 
     async def expire(self, kept_for, now):
         return await self.archive.expire(kept_for, now)
@@ -155,6 +161,30 @@ async def test_an_entry_that_can_never_be_kept_holds_nobody_up(engine, feed, arc
     assert texts(await archive.history("desk/room")) == ["1", "2", "3"]
     aside = await engine.command("XRANGE", f"{engine.prefix}:arx", "-", "+")
     assert b"no json" in [fields[1] for _, fields in aside]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_deletion_reaches_the_archive_in_whatever_order_it_comes(engine, feed, archive, is_late):
+    records = [turn("canary"), TakenBack("desk", "room", "q-canary", time.time())]
+    await put(engine, *(records if is_late else records[::-1]), turn("2"))
+    async with running(feed()) as fed:
+        await until(lambda: fed.counts["kept"] == 2)
+        await until(lambda: is_empty(engine))
+    assert texts(await archive.history("desk/room")) == ["", "2"]
+
+
+async def test_a_deletion_waits_in_the_store_while_the_archive_is_away(engine, feed, archive, door):
+    async with running(feed()) as fed:
+        await put(engine, turn("canary"))
+        await until(lambda: fed.counts["kept"] == 1)
+        door.is_shut = True
+        await put(engine, TakenBack("desk", "room", "q-canary", time.time()))
+        before = door.tries
+        await until(lambda: door.tries > before + 3)
+        door.is_shut = False
+        await until(lambda: fed.counts["deleted"] == 1)
+        await until(lambda: is_empty(engine))
+    assert texts(await archive.history("desk/room")) == [""]
 
 
 async def test_a_store_that_was_emptied_is_read_again(engine, feed, archive):

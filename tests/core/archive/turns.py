@@ -8,7 +8,7 @@ DAY = 86400.0
 NOW = 20_000 * DAY
 
 
-def turn(text="hello", account="p:ann", *, time=NOW, conversation="desk/room", direct=True, **more):
+def turn(text="hello", account="p:ann", *, time=NOW, conversation="desk/room", room="room", direct=True, **more):
     messages = (
         Said("user", text, account, account.partition(":")[2], time, ids=(f"q-{text}",)),
         Said("assistant", f"you said {text}", time=time, tokens=2, model="m"),
@@ -20,6 +20,7 @@ def turn(text="hello", account="p:ann", *, time=NOW, conversation="desk/room", d
         bot="echo",
         account=account,
         time=time,
+        room=room,
         messages=messages,
         direct=direct,
         **{"prompt_tokens": 3, "completion_tokens": 2, "cost": 0.5, **more},
