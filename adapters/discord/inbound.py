@@ -137,9 +137,11 @@ def _deleted(gone: Payload, here: Places) -> AnyEvent | None:
     author = here.authors.get(gone["id"], "")
     if author == here.me:
         return None
+    # What was said to us at the top of a channel belongs into the thread under it.
+    room = gone["id"] if here.under_mentions and gone["id"] in here.threads else gone["channel_id"]
     return events.Deleted(
         uid=f"deleted:{gone['id']}",
-        address=here.address(gone["channel_id"]),
+        address=here.address(room),
         user=User(author),
         message_id=gone["id"],
         direct=gone.get("guild_id") is None,

@@ -85,6 +85,13 @@ class DiscordSimulator(Simulator):
         self.world.delete(self.world.posted[message.id])
         return await self._told(message)
 
+    async def purge(self, *messages: Seen) -> None:
+        """A moderator deletes several messages of one channel at once."""
+        posted = [self.world.posted[message.id] for message in messages]
+        self.world.purge(posted[0].data["channel_id"], posted)
+        for message in messages:
+            await self._told(message)
+
     async def react(self, message: Seen, emoji: str = "👍", *, user: str = "", added: bool = True) -> Seen:
         """https://docs.discord.com/developers/events/gateway-events#message-reaction-add"""
         data = self.world.posted[message.id].data

@@ -5,7 +5,7 @@ https://docs.discord.com/developers/resources/message, â€¦/resources/channel, â€
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -230,6 +230,14 @@ class World:
         room = posted.data["channel_id"]
         self.history[room].remove(posted.data["id"])
         self.dispatch("MESSAGE_DELETE", {"id": posted.data["id"], "channel_id": room} | self.guild_of(room))
+
+    def purge(self, room: str, messages: Sequence[Posted]) -> None:
+        """A moderator deletes them together: https://docs.discord.com/developers/events/gateway-events#message-delete-bulk"""
+        for posted in messages:
+            posted.seen.deleted = True
+            self.history[room].remove(posted.data["id"])
+        ids = [posted.data["id"] for posted in messages]
+        self.dispatch("MESSAGE_DELETE_BULK", {"ids": ids, "channel_id": room} | self.guild_of(room))
 
     def open_thread(self, room: str, message: str, body: Json) -> Json:
         """https://docs.discord.com/developers/resources/channel#start-thread-from-message"""

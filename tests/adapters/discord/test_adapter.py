@@ -60,6 +60,8 @@ async def test_a_mention_opens_a_thread_that_is_the_conversation_from_the_first_
     answer = await discord.answer_to(said)
     assert (answer.room, answer.thread) == ("70", said.id)
     assert discord.world.channels[said.id]["name"] == "Gladly."
+    await discord.delete_message(said)
+    assert (await hub.inbox.wait_for(lambda event: isinstance(event, Deleted))).address.thread == said.id
     await discord.say("and then?", room="70", thread=said.id)
     second = await hub.inbox.heard("and then?")
     assert (second.address.room, second.address.thread) == (first.address.room, first.address.thread)
@@ -236,6 +238,14 @@ async def test_edits_deletions_and_reactions_are_told_where_the_message_was(hub,
     assert [(event.message_id, event.text) for event in edits] == [(said.id, "hello")]
     assert reactions == [("🎉", True), ("🎉", False)]
     assert (deleted.message_id, deleted.address.room) == (said.id, "70")
+
+
+async def test_messages_that_a_moderator_deletes_together_are_told_one_by_one(hub, discord):
+    said = [await discord.say(text, room="70") for text in ("one", "two")]
+    await discord.purge(*said)
+    last = await hub.inbox.wait_for(lambda event: isinstance(event, Deleted) and event.message_id == said[1].id)
+    assert last.address.room == "70"
+    assert [event.message_id for event in hub.inbox.events if isinstance(event, Deleted)] == [each.id for each in said]
 
 
 async def test_who_comes_in_is_told_without_the_privileged_intent(hub, discord):
