@@ -74,7 +74,7 @@ class Bot(port.Bot[AssistantSettings]):
         if unknown := [name for name in settings.personas if name not in self.resources.personalities]:
             raise ConfigError([f"personas: there is no personality '{name}'" for name in unknown])
         self._documents = _documents(settings, self.resources)
-        self._sources = {"mcp": MCPServers(settings.mcp)} if settings.mcp else {}
+        self._mcp = MCPServers(settings.mcp)
 
     async def start(self) -> None:
         """Open documents and tools. Raises ConfigError where one of them is not as it should be."""
@@ -87,9 +87,8 @@ class Bot(port.Bot[AssistantSettings]):
         find = documents.find if documents else None
         own = await asyncio.to_thread(own_tools, self.settings.tools, self.settings.tools_from, find)
         try:
-            for source in self._sources.values():
-                await source.start()
-            self._toolbox = Toolbox(own, self._sources)
+            await self._mcp.start()
+            self._toolbox = Toolbox(own, {"mcp": self._mcp})
         except BaseException:
             await self.stop()
             raise
@@ -108,8 +107,10 @@ class Bot(port.Bot[AssistantSettings]):
     async def stop(self) -> None:
         if self._documents is not None:
             await self._documents.stop()
-        for source in self._sources.values():
-            await source.stop()
+        await self._mcp.stop()
+
+    def tool_servers(self) -> Mapping[str, Mapping[str, str | int]]:
+        return self._mcp.health()
 
     def personas(self) -> Mapping[str, str]:
         names = dict.fromkeys((self.settings.personality, *self.settings.personas))

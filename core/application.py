@@ -125,7 +125,7 @@ class Application:
             for task in tasks:
                 task.add_done_callback(self._ended)
             try:
-                self._bots = await self._made_bots(self.config, self._models)
+                self._bots |= await self._made_bots(self.config, self._models)
                 self._warn(self.config)
                 self.supervisor.start(map(self._channel, self._all_channels(self.config).items()))
                 yield
@@ -245,6 +245,7 @@ class Application:
             "events": stats,
             "silences": dict(self.hub.ending.silences),
             "models": self._models.health(),
+            "tool_servers": {name: servers for name, bot in self._bots.items() if (servers := bot.tool_servers())},
             "channels": {each.name: health.channel(each) for each in self.supervisor.channels.values()},
             "configuration": health.configuration(self.rejected),
         }
@@ -294,6 +295,6 @@ class Application:
         self._extra.mount(app)
         token = self.config.hub.metrics_token.get_secret_value()
         is_private = server.is_private(self.config.hub.host, self.config.public_url)
-        refresh = partial(health.refresh, self.supervisor.channels, self.engine)
+        refresh = partial(health.refresh, self.supervisor.channels, self._bots, self.engine)
         app.add_routes(metrics.routes(token, is_private=is_private, refresh=refresh))
         return app

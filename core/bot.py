@@ -177,6 +177,11 @@ class Bot(ABC, Generic[S]):
         """Who a user may have it be: name -> how it calls itself. The first is who it is by itself."""
         return {}
 
+    def tool_servers(self) -> Mapping[str, Mapping[str, str | int]]:
+        """The programs that its tools are in, for the health page: name -> `state` (`running` where all is well),
+        how many `tools`, `last_error`. Nothing private: anybody may read it."""
+        return {}
+
     def most(self, turn: Turn) -> float:
         """What the first call of a model for this turn may cost at most: it is set aside before the turn begins."""
         return 0.0

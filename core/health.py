@@ -3,8 +3,10 @@
 import contextlib
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from core import metrics
+from core.bot import Bot
 from core.engine.dead import DeadLetters
 from core.engine.engine import Engine, Stats
 from core.errors import StoreError
@@ -28,8 +30,9 @@ def configuration(rejected: Collection[str]) -> dict[str, object]:
     return {"ok": not rejected, "faults": [_place(fault) for fault in rejected]}
 
 
-async def refresh(channels: Mapping[str, Channel], engine: Engine) -> None:
+async def refresh(channels: Mapping[str, Channel], bots: Mapping[str, Bot[Any]], engine: Engine) -> None:
     """Bring the gauges up to date, as far as the store answers."""
+    _tool_servers(bots)
     with contextlib.suppress(StoreError):
         dead_letters = await DeadLetters(engine).count()
         gauge(channels, await engine.stats(), dead_letters)
@@ -39,8 +42,18 @@ def gauge(channels: Mapping[str, Channel], stats: Stats, dead_letters: int) -> N
     """Bring the gauges up to date."""
     metrics.gauge("events_waiting", stats.in_flight)
     metrics.gauge("dead_letters", dead_letters)
+    metrics.clear("channel_up")
     for each in channels.values():
         metrics.gauge("channel_up", each.state is State.RUNNING, channel=each.name)
+
+
+def _tool_servers(bots: Mapping[str, Bot[Any]]) -> None:
+    metrics.clear("tool_server_up")
+    metrics.clear("tool_server_tools")
+    for name, bot in bots.items():
+        for server, facts in bot.tool_servers().items():
+            metrics.gauge("tool_server_up", facts["state"] == "running", bot=name, server=server)
+            metrics.gauge("tool_server_tools", int(facts["tools"]), bot=name, server=server)
 
 
 def _place(fault: str) -> str:

@@ -44,6 +44,8 @@ TABLE: Mapping[str, Metric] = {
         "counter", "Answers that broke a rule of their personality, by rule.", ("finding",)
     ),
     "channel_up": Metric("gauge", "1 while the channel runs, else 0.", ("channel",)),
+    "tool_server_up": Metric("gauge", "1 while a bot's tool server (MCP) answers, else 0.", ("bot", "server")),
+    "tool_server_tools": Metric("gauge", "Tools that a bot has of a tool server.", ("bot", "server")),
     "channel_restarts_total": Metric("counter", "Times that a channel was started anew.", ("channel",)),
     "events_waiting": Metric("gauge", "Events that were taken in and are not settled yet.", (), "events"),
     "dead_letters": Metric("gauge", "Events that nobody could answer, waiting for an admin.", (), "events"),
@@ -73,9 +75,9 @@ def gauge(name: str, value: float, /, **labels: str) -> None:
     _here().gauge(name, value, **labels)
 
 
-def forget(name: str, /, **labels: str) -> None:
-    """Show a series no more: what it speaks of is gone."""
-    _here().forget(name, **labels)
+def clear(name: str, /) -> None:
+    """Show none of a gauge's series, until they are told anew: what one of them speaks of may be gone."""
+    _here().clear(name)
 
 
 def text() -> bytes:

@@ -56,14 +56,11 @@ class Metrics:
             raise ValueError(f"{name} is no gauge")
         series.set(value)
 
-    def forget(self, name: str, /, **labels: str) -> None:
-        """Show a series no more: what it speaks of is gone."""
-        values = self._labelled(name, labels)
-        if values not in self._values[name]:
-            return
-        self._values[name].discard(values)
+    def clear(self, name: str, /) -> None:
+        """Show none of a gauge's series, until they are told anew: what one of them speaks of may be gone."""
+        self._values[name].clear()
         self._series = {key: series for key, series in self._series.items() if key[0] != name}
-        self._made[name].remove(*values)
+        self._made[name].clear()
 
     def text(self) -> bytes:
         """All there is, in Prometheus' text format."""

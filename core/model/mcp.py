@@ -122,9 +122,12 @@ class MCPServers:
         self._changed()
 
     def health(self) -> dict[str, dict[str, str | int]]:
-        """How each server is, and how many tools it has; why it is away stands in the log alone, since others may read
-        this."""
-        return {server.name: {"state": server.state, "tools": len(server.tools)} for server in self._servers}
+        """How each server is, how many tools it has, and of what kind its last failure was; the words of that stand in
+        the log alone, since others may read this."""
+        return {
+            server.name: {"state": server.state, "tools": len(server.tools), "last_error": server.last_error}
+            for server in self._servers
+        }
 
     def _changed(self) -> None:
         tools = Tools()

@@ -40,6 +40,8 @@ class Server:
         self.settings = settings
         self.state: Literal["starting", "running", "away", "stopped"] = "starting"
         self.detail = ""
+        self.last_error = ""
+        """Of what kind; stays when the server is back."""
         self.tools: Mapping[str, Tool] = {}
         self.tried = asyncio.Event()
         """Set once the first attempt to connect has ended, well or not."""
@@ -204,6 +206,7 @@ class Server:
     def _away(self, error: BaseException) -> None:
         while isinstance(error, BaseExceptionGroup):  # the SDK wraps what happened in one or two of them
             error = error.exceptions[0]
+        self.last_error = f"{type(error).__name__}: see the log"
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         last = self._errors.strip().splitlines()[-1:]
         detail = "; ".join([reason[:300], *(line[:300] for line in last)])

@@ -14,7 +14,7 @@ from core.metrics import TABLE, Metric
 from core.series import LONGEST_VALUE, Metrics
 
 ROOT = Path(__file__).parents[2]
-CALLS = {"count": "counter", "observe": "histogram", "gauge": "gauge", "forget": "gauge"}
+CALLS = {"count": "counter", "observe": "histogram", "gauge": "gauge", "clear": "gauge"}
 
 
 def shown(found: Metrics | None = None) -> dict[tuple[str, ...], float]:
@@ -50,8 +50,8 @@ def test_a_measured_time_falls_into_its_buckets():
 def test_a_channel_that_is_gone_is_shown_no_more_and_may_come_back():
     found = Metrics()
     found.gauge("channel_up", 1, channel="team")
-    found.forget("channel_up", channel="team")
-    found.forget("channel_up", channel="team")
+    found.clear("channel_up")
+    found.clear("channel_up")
     assert ("channel_up", "team") not in shown(found)
     found.gauge("channel_up", 0, channel="team")
     assert shown(found)["channel_up", "team"] == 0
@@ -105,7 +105,8 @@ def test_whatever_the_hub_counts_is_declared_with_these_labels():
     for place, call in calls():
         name = call.args[0].value if isinstance(call.args[0], ast.Constant) else ""
         assert name in TABLE, f"{place}: there is no metric {name!r}"
-        assert {keyword.arg for keyword in call.keywords} == set(TABLE[name].labels), place
+        labels = () if call.func.attr == "clear" else TABLE[name].labels
+        assert {keyword.arg for keyword in call.keywords} == set(labels), place
         assert CALLS[call.func.attr] == TABLE[name].kind, place
 
 

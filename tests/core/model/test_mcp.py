@@ -122,7 +122,7 @@ async def test_a_server_that_is_a_program_of_its_own_answers():
         assert (spec.name, spec.description) == ("sums__add", "Add two numbers.")
         assert set(spec.parameters["properties"]) == {"a", "b"}
         assert await said(servers, "sums__add", '{"a": 2, "b": 3}') == "5"
-        assert servers.health() == {"sums": {"state": "running", "tools": 1}}
+        assert servers.health() == {"sums": {"state": "running", "tools": 1, "last_error": ""}}
 
 
 async def test_a_server_over_http_answers():
@@ -273,6 +273,10 @@ async def test_one_server_that_is_away_keeps_none_of_the_others_from_working():
         }
         (detail,) = (server.detail for server in servers._servers if server.name == "broken")
         assert detail.endswith("no licence key")
+        errors = {name: health["last_error"] for name, health in servers.health().items()}
+        assert errors.pop("missing") == "FileNotFoundError: see the log"
+        assert errors.pop("old") == ""
+        assert not [word for error in errors.values() for word in ("127.0.0.1", "licence") if word in error]
         assert await said(servers, "old__say", '{"text": "here"}') == "here"
 
 
@@ -301,7 +305,7 @@ async def test_tools_with_bad_schemas_are_left_out_and_the_others_stay():
 async def test_a_server_that_never_says_hello_holds_up_nothing():
     pace = MCPPace(settle=0.05, connect_limit=600, stop_limit=20)
     async with opened(pace, mute=MCPSettings(command=("sh", "-c", "cat > /dev/null"))) as servers:
-        assert servers.health() == {"mute": {"state": "starting", "tools": 0}}
+        assert servers.health() == {"mute": {"state": "starting", "tools": 0, "last_error": ""}}
     assert not servers.tools
 
 
