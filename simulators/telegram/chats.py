@@ -11,6 +11,11 @@ from simulators.telegram import text as texts
 Json = dict[str, Any]
 
 
+def run_number() -> int:
+    """Where ids begin: above those of an earlier run, which the hub remembers for a day."""
+    return time.time_ns() // 1000
+
+
 @dataclass(slots=True)
 class Chat:
     id: int
@@ -25,7 +30,7 @@ class Chat:
     """The bot is an administrator: it sees everything, privacy mode or not."""
     messages: dict[int, Json] = field(default_factory=dict)
     """Message id -> the `Message` object as bots get it."""
-    ids: Iterator[int] = field(default_factory=lambda: count(1))
+    ids: Iterator[int] = field(default_factory=lambda: count(run_number()))
 
     def json(self) -> Json:
         """core.telegram.org/bots/api#chat"""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import count
@@ -10,7 +9,7 @@ from itertools import count
 import aiohttp
 
 from simulators.stage import Faults, Wire
-from simulators.telegram.chats import Json
+from simulators.telegram.chats import Json, run_number
 
 # core.telegram.org/bots/api#getupdates: "an empty list to receive all update types except chat_member,
 # message_reaction, and message_reaction_count (default)"
@@ -29,7 +28,7 @@ class Queue:
         self._faults = faults
         self._log = log
         self._allowed: Sequence[str] = ()
-        self._ids = count(time.time_ns() // 1000)  # the hub remembers those of an earlier run
+        self._ids = count(run_number())
         self._held: list[Json] = []
         self._news = asyncio.Event()
         self._poller: object = None

@@ -14,7 +14,7 @@ from simulators.limits import Limit
 from simulators.stage import Seen, Simulator, Wire
 from simulators.telegram import text as texts
 from simulators.telegram.api import Methods, Refusal, parameters
-from simulators.telegram.chats import Chat, Json, concerns, quoted, typed
+from simulators.telegram.chats import Chat, Json, concerns, quoted, run_number, typed
 from simulators.telegram.queue import Queue
 
 _SENDS = ("sendMessage", "editMessageText")
@@ -51,10 +51,10 @@ class TelegramSimulator(Simulator):
             },
         )
         self.api.messages, self.api.typing = self.messages, self.typing
+        self._presses = count(run_number())
         self.people: dict[int, str] = {42: "Ann", 43: "Ben"}
         group = Chat(int(self.group), "supergroup", "Team")
         forum = Chat(int(self.forum), "supergroup", "Help desk", is_forum=True, topics={9: "Support", 10: "Ideas"})
-        forum.ids = count(101)  # the topics' own messages came before
         self.api.chats |= {group.id: group, forum.id: forum}
         for person in self.people:
             self._private(person)
@@ -135,7 +135,7 @@ class TelegramSimulator(Simulator):
             )
 
     async def press(self, message: Seen, value: str, *, user: str = "") -> None:
-        query = str(9_000_000 + len(self.wire))
+        query = str(next(self._presses))
         self.api.presses.add(query)
         await self.queue.put(
             callback_query={

@@ -79,7 +79,9 @@ async def test_everything_it_sends_is_such_as_the_bot_api_describes(telegram, ca
     await telegram.react(said, "👍")
     await telegram.react(said, "👍", added=False)
     markup = {"inline_keyboard": [[{"text": "A", "callback_data": "a"}]]}
-    sent = await call("sendMessage", chat_id=42, text="hi", reply_markup=markup, reply_parameters={"message_id": 1})
+    sent = await call(
+        "sendMessage", chat_id=42, text="hi", reply_markup=markup, reply_parameters={"message_id": int(said.id)}
+    )
     await telegram.press(telegram.messages[-1], "a")
     await telegram.join()
     await telegram.invite()

@@ -61,3 +61,18 @@ async def test_buttons_numbers_and_commands_work_where_each_is_native(hub, page)
     await expect(whatsapp.locator(".message.bot").last).to_contain_text("Source: ")
     await say(discord, "/help")
     await expect(discord.locator(".message.bot").last).to_contain_text("/reset")
+
+
+async def test_a_hub_that_was_started_again_answers_in_all_panes(hub, page):
+    for _ in range(2):
+        await page.goto(f"{hub.url}/playground")
+        for name in ("slack", "whatsapp", "telegram", "discord"):
+            pane = page.locator(f".pane.{name}")
+            if name in ("slack", "discord"):
+                await pane.locator(".rooms").get_by_role("button", name="hub").click()
+            await expect(pane.locator(".message")).to_have_count(0)
+            await say(pane, QUESTION)
+            await expect(pane.locator(".message.bot").last).to_contain_text("Source: ")
+        await page.goto("about:blank")  # it would tell that the hub is away
+        await hub.kill(signal.SIGTERM)
+        await hub.start()
