@@ -106,21 +106,22 @@ class Hub:
                 if inbox is self.engine:
                     raise IntakeError(str(error)) from error
         is_held = channel.settings.overlap == "collect" and isinstance(event, Message)
-        accepted = await inbox.accept(
+        taken = await inbox.take(
             conversation,
             _encode(event),
             [f"{name}:{uid}" for uid in (event.uid, *event.also)],
             (name, event.cursor.name, event.cursor.value) if event.cursor else None,
             channel.settings.collect_for if is_held else 0,
         )
+        accepted = taken.outcome
         if accepted is not Accepted.NEW:
             metrics.count("events_total", channel=name, outcome=str(accepted))
         if accepted is Accepted.FULL:
             await self.patience.ask(event, conversation, channel)
         elif accepted is Accepted.NEW and may_cut(event, channel.settings.overlap) and await self._may_cut(event):
-            is_here = self.under_way.hear(conversation, event)
-            if not is_here and self.signals is not None:
-                await self.signals.send(_encode(Meanwhile(conversation, event)))
+            is_here = self.under_way.hear(conversation, event, taken.number)
+            if not is_here and taken.number is not None and self.signals is not None:
+                await self.signals.send(_encode(Meanwhile(conversation, event, taken.number)))
         return accepted
 
     async def _may_cut(self, event: AnyEvent) -> bool:
@@ -142,13 +143,12 @@ class Hub:
     def hear(self, message: bytes) -> None:
         """Another process took an event that may end an answer which is given here."""
         meanwhile = _meanwhile(message)
-        self.under_way.hear(meanwhile.conversation, meanwhile.event)
+        self.under_way.hear(meanwhile.conversation, meanwhile.event, meanwhile.number)
 
     async def turn(self, claim: Claim) -> None:
         """Answer the event at the head of a conversation, from where an earlier try left off.
 
         What it raises, the worker takes as "try again later"."""
-        began = time.monotonic()
         try:
             events = waiting(claim.envelopes)
         except msgspec.DecodeError as error:
@@ -168,9 +168,8 @@ class Hub:
             if not claim.staged and await self._is_elsewhere(claim, events[0], channel):
                 return
             work = await self._begun(claim, events, Session.of(claim), channel, adapter)
-            known = [event.uid for event in events]
             about = (work.question, channel.settings.overlap, work.is_for_us)
-            with self.under_way.answering(claim.conversation, *about, known, began) as it:
+            with self.under_way.answering(claim.conversation, *about, claim.upto) as it:
                 try:
                     await self._take(work, it)
                 finally:

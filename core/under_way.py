@@ -1,9 +1,8 @@
 """The answers that are being given now, and how one is cut short by what the user does meanwhile."""
 
 import asyncio
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -13,12 +12,8 @@ import msgspec
 from core.events import AnyEvent
 from core.overlap import Cut, Overlap, Question, cuts, in_one_room
 
-EARLY = 0.25
-"""Seconds before a turn began in which it may have been claimed already; what was heard before that is in its claim."""
 EARLY_MAX = 1000
 """Conversations."""
-KNOWN_MAX = 10_000
-"""Events."""
 
 
 class CutShort(Exception):
@@ -32,7 +27,11 @@ class CutShort(Exception):
 class Answering:
     """`async with`: while the body runs, `hear` may cancel it; its task then sees CutShort instead."""
 
-    def __init__(self, question: Question, overlap: Overlap, is_for_us: Callable[[AnyEvent], bool]) -> None:
+    def __init__(
+        self, question: Question, overlap: Overlap, is_for_us: Callable[[AnyEvent], bool], upto: int = 0
+    ) -> None:
+        """`upto`: the number of the last event that can have played a part in what the question is."""
+        self._upto = upto
         self._question = question
         self._overlap: Overlap = overlap
         self._is_for_us = is_for_us
@@ -45,16 +44,21 @@ class Answering:
     def is_cut(self) -> bool:
         return self._cut is not None
 
-    def hear(self, new: AnyEvent) -> None:
-        """Cut it short, once, where a new event says so; before it has begun it then never does."""
-        if self._is_over or self._cut is not None:
-            return
+    def hear(self, new: AnyEvent, number: int | None = None) -> bool:
+        """Cut it short, once, where a new event says so; before it has begun it then never does. False: it is over.
+
+        Nothing that was accepted before the turn was claimed does: it has had its turn, or is known to this one."""
+        if self._is_over:
+            return False
+        if self._cut is not None or (number is not None and number <= self._upto):
+            return True
         ids = self._question.ids if in_one_room(new, self._question.event) else ()
         cut = cuts(new, ids, self._overlap)
         if cut in ("edited", "withdrawn") or (cut and self._is_for_us(new)):
             self._cut = cut
             if self._task is not None:
                 self._task.cancel()
+        return True
 
     async def __aenter__(self) -> Self:
         if self._cut is not None:
@@ -78,6 +82,8 @@ class Meanwhile(msgspec.Struct, frozen=True):
 
     conversation: str
     event: AnyEvent
+    number: int = 0
+    """As it was accepted."""
 
 
 class UnderWay:
@@ -85,12 +91,8 @@ class UnderWay:
 
     def __init__(self) -> None:
         self._answers: dict[str, Answering] = {}
-        self._early: OrderedDict[str, list[tuple[float, AnyEvent]]] = OrderedDict()
-        """What was heard, and when, of conversations in which nothing was under way yet: their turn may just have been
-        claimed."""
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """Events that turns here knew of. They are heard of late as well, and must not end their own answer, or the
-        next one."""
+        self._early: OrderedDict[str, list[tuple[AnyEvent, int]]] = OrderedDict()
+        """What was heard of conversations in which nothing was under way yet: their turn may just have been claimed."""
 
     @contextmanager
     def answering(
@@ -99,38 +101,29 @@ class UnderWay:
         question: Question,
         overlap: Overlap,
         is_for_us: Callable[[AnyEvent], bool],
-        known: Collection[str] = (),
-        began: float = 0.0,
+        upto: int = 0,
     ) -> Iterator[Answering]:
-        """Known under its conversation while the body runs. `known`: ids of the events that the question was made of,
-        and of those behind them that it was made in the light of. `began`: when the turn did, by the monotonic
-        clock."""
-        self._know(conversation, known)
-        answering = self._answers[conversation] = Answering(question, overlap, is_for_us)
-        for heard, event in self._early.pop(conversation, ()):
-            if heard > began - EARLY and event.uid not in known:
-                answering.hear(event)
+        """Known under its conversation while the body runs. `upto`: the number of the last event that can have played
+        a part in what the question is."""
+        answering = self._answers[conversation] = Answering(question, overlap, is_for_us, upto)
+        for event, number in self._early.pop(conversation, ()):
+            answering.hear(event, number)
         try:
             yield answering
         finally:
             if self._answers.get(conversation) is answering:
                 del self._answers[conversation]
 
-    def hear(self, conversation: str, new: AnyEvent) -> bool:
-        """Cut short what a new event ends. True where this process gives the answer in that conversation, or did."""
-        if (conversation, new.uid) in self._known:
-            return True
+    def hear(self, conversation: str, new: AnyEvent, number: int | None) -> bool:
+        """Cut short what a new event ends. True where this process gives the answer in that conversation.
+
+        `number`: as the event was accepted; None where it is not yet, and comes behind all that is under way."""
         answering = self._answers.get(conversation)
-        if answering is None:
+        if answering is not None and answering.hear(new, number):
+            return True
+        if number is not None:
             early = self._early.pop(conversation, [])
-            self._early[conversation] = [*early[-9:], (time.monotonic(), new)]
+            self._early[conversation] = [*early[-9:], (new, number)]
             if len(self._early) > EARLY_MAX:
                 self._early.popitem(last=False)
-            return False
-        answering.hear(new)
-        return True
-
-    def _know(self, conversation: str, events: Collection[str]) -> None:
-        self._known |= {(conversation, uid): None for uid in events}
-        while len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
+        return False

@@ -33,6 +33,15 @@ class Trace:
 NO_TRACE = Trace("", b"")
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an event at intake."""
+
+    outcome: Accepted
+    number: int | None = None
+    """Of a new one: it counts up with each event that is accepted; None while the event is not in the store yet."""
+
+
 class Stale(HubError):
     """Somebody else owns the conversation now, or the turn is over: stop without sending."""
 
@@ -63,6 +72,8 @@ class Claim:
     """Its id; empty before its first message."""
     time: float
     """By the store's clock, Unix seconds."""
+    upto: int = 0
+    """The number of the event that was accepted last: those with higher ones came behind these `envelopes`."""
 
     @property
     def envelope(self) -> bytes:
@@ -176,6 +187,17 @@ class Engine:
 
         `cursor` (channel, name, value) moves in the same step. `hold`: seconds until an idle conversation gets its
         turn, for more of the same to come in. Raises IntakeError, soon, when it could not."""
+        return (await self.take(conversation, envelope, uids, cursor, hold)).outcome
+
+    async def take(
+        self,
+        conversation: str,
+        envelope: bytes,
+        uids: Sequence[str],
+        cursor: tuple[str, str, str] | None = None,
+        hold: float = 0,
+    ) -> Taken:
+        """As `accept`, and tells the event's number."""
         shard = self._shard(conversation)
         channel, name, value = cursor or ("", "", "")
         others = b"0" if self.nudge(shard.number) else b"1"
@@ -196,19 +218,20 @@ class Engine:
         except StoreError as error:
             raise IntakeError(str(error)) from error
         if result > 0:
-            return Accepted.NEW
+            return Taken(Accepted.NEW, result)
         if result == 0:
-            return Accepted.DUPLICATE
+            return Taken(Accepted.DUPLICATE)
         if result == -1:
-            return Accepted.FULL
+            return Taken(Accepted.FULL)
         raise IntakeError("too many events are waiting", retry_after=5.0)
 
     async def claim(self, worker: str, count: int, shard: int = 0) -> Claims:
         """Take up to `count` conversations of a shard that wait for a turn. Raises StoreError."""
         at = self.shards[shard]
         args = (worker, count, self._window, self._lookahead, at.mb, at.st, at.sess, at.note)
-        time, due, *found = await self._batch.run("claim", (at.run, at.rdy, at.dly, at.wake), args)
-        return Claims([_claim(reply, shard, time / 1000) for reply in found], None if due < 0 else due / 1000)
+        time, due, upto, *found = await self._batch.run("claim", (at.run, at.rdy, at.dly, at.wake, at.cnt), args)
+        claims = [_claim(reply, shard, time / 1000, upto) for reply in found]
+        return Claims(claims, None if due < 0 else due / 1000)
 
     async def stage(self, claim: Claim, state: bytes, *, limit: float = AFTER_A_SEND) -> None:
         """Keep what the turn has so far, for another try of it. Raises Stale, or StoreError after `limit` seconds."""
@@ -364,7 +387,7 @@ class Engine:
             self.nudge(claim.shard)
 
 
-def _claim(reply: Reply, shard: int, time: float) -> Claim:
+def _claim(reply: Reply, shard: int, time: float, upto: int) -> Claim:
     conversation, token, tries, envelopes, staged, history, (notes, summary, appended, session) = reply
     return Claim(
         conversation=conversation.decode(),
@@ -379,6 +402,7 @@ def _claim(reply: Reply, shard: int, time: float) -> Claim:
         first=max(0, int(appended or 0) - len(history)),
         session=(session or b"").decode(),
         time=time,
+        upto=upto,
     )
 
 

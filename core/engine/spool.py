@@ -16,7 +16,7 @@ from zlib import crc32
 import msgspec
 import structlog
 
-from core.engine.engine import Engine
+from core.engine.engine import Engine, Taken
 from core.engine.keys import shard_of
 from core.errors import IntakeError, StoreError
 from core.events import Accepted
@@ -171,16 +171,27 @@ class SpooledInbox:
         hold: float = 0,
     ) -> Accepted:
         """As `Engine.accept`; also NEW when the event is in the file. Raises IntakeError when that is full."""
+        return (await self.take(conversation, envelope, uids, cursor, hold)).outcome
+
+    async def take(
+        self,
+        conversation: str,
+        envelope: bytes,
+        uids: Sequence[str],
+        cursor: tuple[str, str, str] | None = None,
+        hold: float = 0,
+    ) -> Taken:
+        """As `accept`, and tells the event's number; in the file it has none."""
         held = self._held.get(conversation)
         if held is not None and len(held.at) >= HELD_MAX:
-            return Accepted.FULL
+            return Taken(Accepted.FULL)
         if held is None and not self._filled.is_set():
             try:
-                return await self._engine.accept(conversation, envelope, uids, cursor, hold)
+                return await self._engine.take(conversation, envelope, uids, cursor, hold)
             except IntakeError as error:
                 log.warning("the store takes no events; they go to the spool", error=str(error))
         await self._keep(_encode(Offer(conversation, envelope, list(uids), cursor)))
-        return Accepted.NEW
+        return Taken(Accepted.NEW)
 
     async def run(self) -> None:
         """Hand over what is in the file, whenever there is something."""

@@ -9,11 +9,11 @@ import pytest
 from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
 from core.conversation.summary import Summary
 from core.engine.signals import Signals
+from core.engine.spool import SpooledInbox
 from core.events import Attachment, Deleted, Edited, Press, User
 from core.hub import Hub
 from core.limits.limits import Payer
 from core.limits.settings import LimitsSettings
-from core.under_way import Meanwhile
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
 
@@ -413,17 +413,80 @@ async def test_who_may_not_be_answered_is_told_nothing_else_either(channel_with)
         assert "read text" not in texts[0]
 
 
-async def test_a_message_that_is_heard_of_late_ends_neither_its_own_answer_nor_the_next_one(channel_with):
-    def heard(event):
-        return msgspec.json.encode(Meanwhile("fake/r1", event))
+class Late:
+    """Signals that arrive when a test says so."""
 
+    def __init__(self):
+        self.sent = []
+
+    async def send(self, message):
+        self.sent.append(message)
+
+
+async def test_a_message_that_is_heard_of_late_ends_neither_its_own_answer_nor_the_next_one(channel_with):
     async with channel_with(overlap="interrupt") as chat:
-        one, two = said("one", 1), said("two", 2)
+        late = Late()
         chat.bot.holds["one"] = asyncio.Event()
-        await chat.hub.accept(one)
+        await Hub(chat.engine, chat.hub.channels, signals=late).accept(said("one", 1))
         await chat.until(lambda: chat.bot.turns)
-        chat.hub.hear(heard(one))
+        chat.hub.hear(late.sent[0])
         chat.bot.holds["one"].set()
         await chat.settled()
-        chat.hub.hear(heard(one))
-        assert await chat.say(two) == ["one", "two"]
+        chat.hub.hear(late.sent[0])
+        assert await chat.say(said("two", 2)) == ["one", "two"]
+
+
+@pytest.mark.parametrize("before", [said("one", 1), command("stop", n=1)])
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_what_was_answered_elsewhere_ends_no_newer_answer(channel_with, before, is_early):
+    async with channel_with(overlap="interrupt") as chat:
+        late = Late()
+        await Hub(chat.engine, chat.hub.channels, signals=late).accept(before)
+        await chat.settled()
+        here = Hub(chat.engine, chat.hub.channels)
+        chat.worker._turn = here.turn
+        hold = chat.bot.holds["two"] = asyncio.Event()
+        if is_early:
+            here.hear(late.sent[0])
+        await chat.hub.accept(said("two", 2))
+        await chat.until(lambda: chat.bot.turns and chat.bot.turns[-1].text == "two")
+        here.hear(late.sent[0])
+        hold.set()
+        await chat.settled()
+        assert chat.adapter.texts[-1] == "two"
+
+
+async def test_a_word_to_stop_that_comes_while_an_answer_is_brought_to_its_end_reaches_the_next_one(chat, monkeypatch):
+    late = Late()
+    chat.hub.signals = late
+    committing, go = asyncio.Event(), asyncio.Event()
+    commit = chat.hub.ending.commit
+
+    async def slowly(work):
+        committing.set()
+        await go.wait()
+        await commit(work)
+
+    monkeypatch.setattr(chat.hub.ending, "commit", slowly)
+    await chat.hub.accept(said("one", 1))
+    await committing.wait()
+    await chat.hub.accept(command("stop", n=2))
+    assert len(late.sent) == 1  # another process may have begun the next answer already
+    go.set()
+    await chat.settled()
+
+
+async def test_what_is_in_the_spool_ends_the_answer_that_is_given_and_no_later_one(channel_with, tmp_path):
+    async with channel_with(overlap="interrupt") as chat:
+        chat.channel.redelivers = False
+        chat.hub.spool = SpooledInbox(chat.engine, tmp_path / "spool", pause=0.01)
+        chat.hub.spool._filled.set()  # as in an outage
+        chat.bot.holds["one"] = asyncio.Event()
+        await chat.engine.accept("fake/r1", msgspec.json.encode(said("one", 1)), ["fake:r1-1"])
+        await chat.until(lambda: chat.bot.turns)
+        await chat.hub.accept(said("two", 2))
+        handing = asyncio.create_task(chat.hub.spool.run())
+        await chat.until(lambda: chat.adapter.texts)
+        assert chat.adapter.texts == ["two"]
+        handing.cancel()
+        await asyncio.wait([handing])

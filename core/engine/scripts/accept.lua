@@ -4,7 +4,8 @@
 -- KEYS  run, rdy, cnt, mb, wake, cur, dly, then one dedupe key for each id of the event
 -- ARGV  conversation, envelope, dedupe ttl (ms), mailbox limit, depth limit, wake others (1|0), cursor name or "",
 --       cursor value, hold (ms)
--- ->    n > 0: NEW, the mailbox now holds n | 0: DUPLICATE | -1: FULL (this mailbox) | -2: OVERLOADED (all of them)
+-- ->    n > 0: NEW, the n-th that was ever accepted here | 0: DUPLICATE | -1: FULL (this mailbox)
+--       -2: OVERLOADED (all of them)
 --
 -- One id seen before makes the whole event a duplicate; its other ids are recorded then too. FULL and OVERLOADED leave
 -- no dedupe record, so a redelivery is taken when there is room. The cursor moves unless OVERLOADED: the user of a FULL
@@ -30,11 +31,11 @@ elseif redis.call('LLEN', mb) >= tonumber(ARGV[4]) then
 elseif tonumber(redis.call('HGET', cnt, 'pending') or 0) >= tonumber(ARGV[5]) then
   result = -2
 else
-  result = redis.call('RPUSH', mb, ARGV[2])
-  redis.call('HINCRBY', cnt, 'accepted', 1)
+  local depth = redis.call('RPUSH', mb, ARGV[2])
+  result = redis.call('HINCRBY', cnt, 'accepted', 1)
   redis.call('HINCRBY', cnt, 'pending', 1)
   local token = redis.call('HGET', run, conversation)
-  if hold > 0 and (not token or token == '') and result <= 20 then
+  if hold > 0 and (not token or token == '') and depth <= 20 then
     local time = redis.call('TIME')
     redis.call('ZADD', dly, 'GT', time[1] * 1000 + math.floor(time[2] / 1000) + hold, conversation)
   end

@@ -1,17 +1,18 @@
 #!lua flags=allow-oom
 -- CLAIM: take up to `count` waiting conversations, each with all that its turn needs. Never pops.
 --
--- KEYS  run, rdy, dly, wake
+-- KEYS  run, rdy, dly, wake, cnt
 -- ARGV  worker, count, history window, events shown, key prefixes of mb, st, sess and note
--- ->    { store time (Unix ms), ms until the next delayed conversation is due or -1,
+-- ->    { store time (Unix ms), ms until the next delayed conversation is due or -1, events ever accepted,
 --         { conversation, token, tries, { envelopes from the head on }, staged or nil, { history, oldest first },
 --           { notes or nil, summary or nil, messages ever appended or nil, session id or nil } }, ... }
 --
 -- A token is delivered once, and its id is higher than all before it: it is the fence. From here on only its holder may
 -- STAGE, COMMIT or FAIL. A lost reply leaves tokens to REAP. Delayed conversations that are due get their token first.
--- The events behind the head are shown because some of them bear on it: an edit, a deletion, a word to stop.
+-- The events behind the head are shown because some of them bear on it: an edit, a deletion, a word to stop. What ACCEPT
+-- numbers higher than what was ever accepted comes behind them.
 -- Leaves a wake-up for an idle worker when there may be more than this one asked for.
-local run, rdy, dly, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local run, rdy, dly, wake, cnt = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local worker, count, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -41,7 +42,7 @@ if type(streams) == 'table' and streams.err then
   streams = redis.call(unpack(read))
 end
 
-local result = {now, next_due}
+local result = {now, next_due, tonumber(redis.call('HGET', cnt, 'accepted') or 0)}
 if not streams then
   return result
 end
