@@ -3,14 +3,19 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from core import metrics
 from core.afterwards import Afterwards
-from core.engine.engine import Engine
+from core.bot import Remembered
+from core.conversation.session import noted, read_notes
+from core.engine.engine import Changed, Engine
 from core.work import Work, archived, with_ids
+
+Outcome = Literal["silent", "answered"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,25 +40,37 @@ class Ending:
             await self.bury(work, staged.reason)
             return
         remember = [with_ids(record, staged.sent) for record in staged.remember]
-        outcome: Literal["silent", "answered"] = "silent" if staged.silence else "answered"
-        entry = archived(work, remember) if self._archived else None
-        committed = self._engine.commit(
-            claim,
-            outcome=outcome,
-            events=staged.events,
-            append=[_encode(record) for record in remember],
-            forget=staged.forget,
-            notes=_encode(staged.notes) if staged.notes else b"",
-            replies=[_encode(sent) for sent in staged.sent],
-            trace=work.trace(outcome, staged.silence or staged.problem),
-            archive=_encode(entry) if entry else b"",
-        )
-        await asyncio.gather(committed, work.bill.settle())  # of an answer that is a silence; else it is settled
+        outcome: Outcome = "silent" if staged.silence else "answered"
+        # The bill of an answer that is a silence is open yet; else it is settled.
+        await asyncio.gather(self._commit(work, outcome, remember), work.bill.settle())
         _count(work, outcome)
         if staged.silence:
             self.silences[staged.silence] += 1
         elif remember:
             self.afterwards.reflect(work.channel.bot, claim, work.session, remember, staged.notes)
+
+    async def _commit(self, work: Work, outcome: Outcome, remember: Sequence[Remembered]) -> None:
+        """Again where accounts were joined meanwhile, or people erased: their notes and ours are both kept."""
+        staged, claim = work.staged, work.claim
+        entry = archived(work, remember) if self._archived else None
+        while True:
+            if staged.notes and not staged.forget:
+                now = read_notes(claim.notes)
+                staged.notes, staged.noted = noted(staged.notes, staged.noted, now), now
+            try:
+                return await self._engine.commit(
+                    claim,
+                    outcome=outcome,
+                    events=staged.events,
+                    append=[_encode(record) for record in remember],
+                    forget=staged.forget,
+                    notes=_encode(staged.notes) if staged.notes else b"",
+                    replies=[_encode(sent) for sent in staged.sent],
+                    trace=work.trace(outcome, staged.silence or staged.problem),
+                    archive=_encode(entry) if entry else b"",
+                )
+            except Changed as changed:
+                claim.notes = changed.notes
 
     async def bury(self, work: Work, reason: str) -> None:
         """The events become dead letters. Raises as `commit`."""

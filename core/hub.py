@@ -248,7 +248,7 @@ class Hub:
         session = work.session
         verdict = judge(Case(work.event, work.channel.settings, session, work.claim.time))
         if isinstance(verdict, Silence):
-            work.staged.notes = verdict.notes
+            work.note(verdict.notes)
             return self._nothing(work, verdict.reason)
         turn = turn_of(work)
         if denied := await self.access.check(work.event, work.channel.settings):
@@ -322,7 +322,7 @@ class Hub:
         staged = work.staged
         staged.forget = turn.forgotten
         staged.language, staged.problem = turn.language, turn.problem
-        staged.notes = turn.notes if turn.notes != (NO_NOTES if turn.forgotten else work.session.notes) else None
+        work.note(turn.notes if turn.notes != (NO_NOTES if turn.forgotten else work.session.notes) else None)
         if not parts:
             return self._nothing(work, "bot silent")
         if turn.kept and not turn.forgotten:
@@ -346,7 +346,7 @@ class Hub:
     def _unanswered(self, work: Work, cut: Cut) -> list[Part]:
         """Nothing is said to a question; one that others followed is kept for the answer to these."""
         if cut == "stopped":
-            work.staged.notes = msgspec.structs.replace(work.session.notes, stopped=True)
+            work.note(msgspec.structs.replace(work.session.notes, stopped=True))
         if cut == "interrupted":
             work.staged.remember = exchange(work.event, work.question.ids, turn_of(work), (), work.claim.time)
         return self._nothing(work, cut)

@@ -10,7 +10,7 @@ import msgspec
 from core import commands
 from core.adapter import Adapter, Settings
 from core.archive.record import Kept, Said, TakenBack
-from core.bot import Bot, Remembered, Turn
+from core.bot import Bot, Notes, Remembered, Turn
 from core.conversation.key import account, joins, key, place
 from core.conversation.session import Session, total
 from core.delivery.deliver import Delivery, Staged
@@ -90,6 +90,10 @@ class Work:
         """How the event ended, for `trace`."""
         record = Traced(outcome, reason, self.claim.time, self.claim.conversation, self.claim.tries)
         return Trace(self.turn_id, msgspec.json.encode(record))
+
+    def note(self, notes: Notes | None) -> None:
+        """What the session shall keep beside its messages; None: what it has."""
+        self.staged.notes, self.staged.noted = notes, self.session.notes
 
     def here(self, turn: Turn) -> Here:
         """The facts that the talk about joined accounts needs."""

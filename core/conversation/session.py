@@ -40,7 +40,7 @@ class Session:
         history = current(stored)
         return cls(
             history,
-            _read(_notes, claim.notes) or NO_NOTES,
+            read_notes(claim.notes),
             _read(_summary, claim.summary),
             claim.first + len(claim.history) - len(history),
             claim.session,
@@ -119,6 +119,24 @@ def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Pa
         model=turn.usage[-1].model if turn.usage else "",
     )
     return [question, answer]
+
+
+def noted(notes: Notes, before: Notes, now: Notes) -> Notes:
+    """What a turn made of the notes that it found, where these are others by `now`: its own changes, and theirs."""
+    if now == before:
+        return notes
+    names = Notes.__struct_fields__
+    ours = {name: getattr(notes, name) for name in names if getattr(notes, name) != getattr(before, name)}
+    if "pins" in ours:
+        taken_out = {*before.pins} - {*notes.pins}
+        kept = [pin for pin in now.pins if pin not in taken_out]
+        ours["pins"] = (*kept, *(pin for pin in notes.pins if pin not in {*before.pins, *kept}))
+    return msgspec.structs.replace(now, **ours)
+
+
+def read_notes(stored: bytes | None) -> Notes:
+    """None for what cannot be read."""
+    return _read(_notes, stored) or NO_NOTES
 
 
 def _read(decode: Callable[[bytes], T], stored: bytes | None) -> T | None:

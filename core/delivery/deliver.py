@@ -12,7 +12,7 @@ import msgspec
 
 from core import metrics
 from core.adapter import Adapter
-from core.bot import Notes, Remembered, Usage
+from core.bot import NO_NOTES, Notes, Remembered, Usage
 from core.delivery.gate import Gate
 from core.errors import Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part, Sent
@@ -39,6 +39,8 @@ class Staged(msgspec.Struct, omit_defaults=True):
     """What the session keeps of this turn."""
     notes: Notes | None = None
     """What it keeps beside its messages, where that has changed."""
+    noted: Notes = NO_NOTES
+    """What that was before."""
     language: str = ""
     """The tag of the language that was talked in."""
     usage: list[Usage] = []

@@ -46,6 +46,14 @@ class Stale(HubError):
     """Somebody else owns the conversation now, or the turn is over: stop without sending."""
 
 
+class Changed(HubError):
+    """Somebody who joined or erased accounts has changed the notes meanwhile: nothing was done."""
+
+    def __init__(self, notes: bytes) -> None:
+        super().__init__("the notes were changed")
+        self.notes = notes
+
+
 @dataclass(slots=True)
 class Claim:
     """The right to one turn, and all that it needs."""
@@ -257,14 +265,18 @@ class Engine:
         """End the turn of so many `events`; `forget` empties the session before `append` and `notes`. Harmless again.
 
         `archive`: what the archive is to keep of it. `trace`: how the first event ended.
-        Raises Stale, or StoreError after `limit` seconds."""
+        Raises Stale, or StoreError after `limit` seconds; Changed where `notes` would write over others than the
+        claim's."""
         at, conversation = self.shards[claim.shard], claim.conversation
         keys = [at.run, at.rdy, at.cnt]
         keys += [name + conversation for name in (at.st, at.done, at.mb, at.sess, at.out, at.note)]
         keys += [at.arc, at.dd + trace.uid]
         args: list[str | bytes | int] = [conversation, claim.token, outcome, events, int(forget)]
-        args += [self._window, self._session_ms, notes, archive, trace.record, len(append), *append, *replies]
+        args += [self._window, self._session_ms, notes, claim.notes or b"", archive, trace.record]
+        args += [len(append), *append, *replies]
         result = await self._batch.insist("commit", keys, args, limit)
+        if isinstance(result, bytes):
+            raise Changed(result)
         self._handed_on(claim, result)
 
     async def fail(

@@ -2,14 +2,17 @@
 
 import asyncio
 import dataclasses
+import re
 
 import msgspec
 import pytest
 
 from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
+from core.conversation.session import noted
 from core.conversation.summary import Summary
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
+from core.errors import StoreError
 from core.events import Attachment, Deleted, Edited, Press, User
 from core.hub import Hub
 from core.limits.limits import Payer
@@ -325,6 +328,57 @@ async def test_pins_language_and_persona_last_as_long_as_the_session(chat, monke
     assert (turn.language, turn.history) == ("de", [])
     await chat.say(command("reset", n=5), said("hello", 6))
     assert chat.bot.turns[-1].notes == NO_NOTES
+
+
+BEN = User("ben", "Ben")
+
+
+def of_ben(event):
+    return msgspec.structs.replace(event, uid=f"ben-{event.uid}", user=BEN, address=said("", room="r2").address)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_two_who_become_one_wanted_to_be_kept_is_kept_also_while_one_of_them_asks_for_more(
+    chat, monkeypatch, fails
+):
+    await chat.say(command("remember", "tea", 1), of_ben(command("remember", "cake", 1)), command("link", n=2))
+    code = re.search(r"[A-Z0-9]{4}-?[A-Z0-9]{4}", chat.adapter.texts[-1])[0]
+    await chat.say(of_ben(command("link", code, 2)))
+    committing, go = asyncio.Event(), asyncio.Event()
+    commit = chat.hub.ending.commit
+
+    async def slowly(work):
+        if work.event.uid == "c3" and not go.is_set():
+            committing.set()
+            await go.wait()
+            if fails:
+                raise StoreError("away")
+        await commit(work)
+
+    monkeypatch.setattr(chat.hub.ending, "commit", slowly)
+    await chat.hub.accept(command("remember", "milk", 3))
+    await committing.wait()
+    await chat.hub.accept(of_ben(said("yes", 3)))
+    await chat.until(lambda: "Done" in chat.adapter.texts[-1])
+    go.set()
+    await chat.settled()
+    await chat.say(of_ben(said("hello", 4)))
+    assert chat.bot.turns[-1].notes.pins == ("tea", "cake", "milk")
+
+
+@pytest.mark.parametrize(
+    ("ours", "before", "now", "both"),
+    [
+        (Notes(pins=("a", "c")), Notes(pins=("a",)), Notes(pins=("a", "b")), Notes(pins=("a", "b", "c"))),
+        (Notes(pins=("b", "c")), Notes(pins=("a", "b")), Notes(pins=("a", "b", "d")), Notes(pins=("b", "d", "c"))),
+        (Notes(pins=("theirs", "x")), Notes(pins=("theirs",)), NO_NOTES, Notes(pins=("x",))),
+        (Notes(language="de"), NO_NOTES, Notes(persona="bob", pins=("a",)), Notes("de", "bob", pins=("a",))),
+        (Notes(), Notes(stopped=True), Notes(stopped=True, quiet=True), Notes(quiet=True)),
+        (Notes(pins=("b", "a")), Notes(pins=("a", "b")), Notes(pins=("a", "b")), Notes(pins=("b", "a"))),
+    ],
+)
+def test_what_a_turn_notes_and_what_others_changed_meanwhile_both_count(ours, before, now, both):
+    assert noted(ours, before, now) == both
 
 
 async def test_unknown_names_are_answered_with_those_there_are(chat, monkeypatch):

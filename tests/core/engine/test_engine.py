@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from core.engine.dead import DeadLetters
 from core.engine.engine import Claim, Engine, Stale, Trace
+from core.engine.engine import Changed, Claim, Engine, Stale
 from core.errors import IntakeError
 from core.events import Accepted
 
@@ -396,3 +397,17 @@ async def test_only_a_release_with_a_delay_starts_the_patience_anew(engine, redi
     assert await engine.fail(claim, "wait", delay=1, patience=3600) == (not delay)
     stats = await engine.stats()
     assert (stats.dead, stats.in_flight) == ((0, waiting) if delay else (1, waiting - 1))
+    assert await engine.fail(claim, "wait", delay=1, patience=3600)
+    assert ((await engine.stats()).dead, (await engine.stats()).in_flight) == (1, 0)
+
+
+async def test_notes_that_were_changed_meanwhile_are_not_written_over(engine):
+    await engine.accept("a", b"1", ["1"])
+    (claim,) = (await engine.claim("w", 1)).claims
+    await engine.command("HSET", engine.shards[0].note + "a", "n", b"theirs")
+    with pytest.raises(Changed) as changed:
+        await engine.commit(claim, outcome="answered", notes=b"ours")
+    claim.notes = changed.value.notes
+    await engine.commit(claim, outcome="answered", notes=claim.notes + b" and ours")
+    await engine.commit(claim, outcome="answered", notes=b"once more")
+    assert await engine.command("HGET", engine.shards[0].note + "a", "n") == b"theirs and ours"
