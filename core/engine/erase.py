@@ -8,9 +8,27 @@ from core.engine.engine import Engine
 from core.engine.traces import Loose, Trace, Traces, spared
 from core.errors import StoreError
 
+LOOKS = 10
+"""At most: whoever goes on writing meanwhile has a conversation that begins anew."""
+
 
 async def erase(engine: Engine, traces: Traces) -> Counter[str]:
-    """Returns how much it was, by kind; nothing at the second call. Raises StoreError."""
+    """Returns how much it was, by kind; nothing at the second call. Raises StoreError.
+
+    What came in behind the look at its conversation is found by the next one."""
+    counts: Counter[str] = Counter()
+    for _ in range(LOOKS):
+        found = await _look(engine, traces)
+        counts += found
+        if not found.total():
+            break
+    with contextlib.suppress(StoreError):  # refused where one runs already, or where the store is not ours
+        # What was deleted stands in the append-only file until that is written anew.
+        await engine.command("BGREWRITEAOF")
+    return counts
+
+
+async def _look(engine: Engine, traces: Traces) -> Counter[str]:
     counts: Counter[str] = Counter()
     gone: set[str] = set()
     known: set[str] = set()
@@ -28,9 +46,6 @@ async def erase(engine: Engine, traces: Traces) -> Counter[str]:
         await engine.command("SET", key, record, "XX", "KEEPTTL")
     for key in await traces.named():
         counts["keys"] += await engine.command("UNLINK", key)
-    with contextlib.suppress(StoreError):  # refused where one runs already, or where the store is not ours
-        # What was deleted stands in the append-only file until that is written anew.
-        await engine.command("BGREWRITEAOF")
     return counts
 
 

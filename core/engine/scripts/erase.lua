@@ -6,8 +6,8 @@
 --       number of events, the events ..., number of session entries, the entries ..., ids of the replies ...
 -- ->    number of events taken out of the mailbox
 --
--- Events and entries are named by their bytes, so what came in meanwhile is not touched. Where the mailbox or what is
--- staged changes, the turn under way loses its token and is STALE from here on; the conversation goes on with a new one.
+-- Events and entries are named by their bytes, so what came in meanwhile is not touched. Where anything is taken out, the
+-- turn under way may have read it: it loses its token and is STALE from here on; the conversation goes on with a new one.
 -- Events taken out count as silent. A new session id refuses a summary that is being made of the old one. Repeating it
 -- is harmless.
 local run, rdy, cnt, dly, mb, st = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -16,7 +16,7 @@ local conversation, whole, staged = ARGV[1], ARGV[2] == '1', ARGV[3] == '1'
 local events = tonumber(ARGV[6])
 local entries = tonumber(ARGV[7 + events])
 
-local head, removed = redis.call('LINDEX', mb, 0), 0
+local head, removed, forgotten = redis.call('LINDEX', mb, 0), 0, 0
 if whole then
   removed = redis.call('LLEN', mb)
   redis.call('DEL', mb, st, sess, note, KEYS[9], out)
@@ -30,7 +30,7 @@ else
     redis.call('HDEL', st, 'staged')
   end
   for i = 8 + events, 7 + events + entries do
-    redis.call('LREM', sess, 0, ARGV[i])
+    forgotten = forgotten + redis.call('LREM', sess, 0, ARGV[i])
   end
   for i = 8 + events + entries, #ARGV do
     redis.call('XDEL', out, ARGV[i])
@@ -50,7 +50,7 @@ redis.call('HINCRBY', cnt, 'silent', removed)
 redis.call('HINCRBY', cnt, 'pending', -removed)
 
 local token = redis.call('HGET', run, conversation)
-if token and (whole or staged or removed > 0) then
+if token and (whole or staged or removed > 0 or (forgotten > 0 and token ~= '')) then
   if token ~= '' then
     redis.call('XACK', rdy, 'g', token)
     redis.call('XDEL', rdy, token)

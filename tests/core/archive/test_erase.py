@@ -160,6 +160,41 @@ async def test_the_turn_of_somebody_else_in_the_room_is_answered_after_all(engin
     assert (await engine.stats()).in_flight == 0
 
 
+async def test_what_is_said_while_the_erasure_is_at_work_is_not_answered_from_what_was_erased(
+    engine, archive, person, monkeypatch
+):
+    await talk(engine, "desk/group/t", ANN, "canary")
+    await talk(engine, "desk/group/t", BEN, "hello")
+    under_way, call = [], engine.call
+
+    async def meanwhile(script, keys, args):
+        if script == "erase" and not under_way:
+            await engine.accept("desk/group/t", said(ANN, "what did I say?"), ["late"])
+            under_way.extend((await engine.claim("w", 1)).claims)
+            await engine.stage(under_way[0], encode(Staged(Address("desk", "r"), 1.0, [Part("you said canary")])))
+        return await call(script, keys, args)
+
+    monkeypatch.setattr(engine, "call", meanwhile)
+    await person.erase(Alone())
+    with pytest.raises(Stale):
+        await engine.commit(under_way[0], outcome="answered", append=records(ANN, "canary again"))
+    assert await canaries(engine) == []
+    assert (await engine.stats()).in_flight == 0
+    assert await engine.sweep() == 0
+
+
+async def test_an_answer_to_others_that_was_begun_with_what_is_erased_is_begun_anew(engine, archive, person):
+    await talk(engine, "desk/group/t", ANN, "canary")
+    await engine.accept("desk/group/t", said(BEN, "what did she say?"), ["1"])
+    (claim,) = (await engine.claim("w", 1)).claims
+    assert claim.history
+    await person.erase(Alone())
+    with pytest.raises(Stale):
+        await engine.stage(claim, b"she said canary")
+    (claim,) = (await engine.claim("w", 1)).claims
+    assert (claim.history, claim.tries) == ([], 2)
+
+
 async def test_a_room_where_the_person_waits_for_a_retry_goes_on(engine, archive, person):
     for number, user in enumerate((ANN, BEN)):
         await engine.accept("desk/group/t", said(user, f"canary {number}" if user is ANN else "hi"), [str(number)])
