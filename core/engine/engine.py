@@ -238,7 +238,7 @@ class Engine:
         at = self.shards[shard]
         args = (worker, count, self._window, self._lookahead, at.mb, at.st, at.sess, at.note)
         time, due, upto, *found = await self._batch.run("claim", (at.run, at.rdy, at.dly, at.wake, at.cnt), args)
-        claims = [_claim(reply, shard, time / 1000, upto) for reply in found]
+        claims = [_claim(reply, shard, time / 1e6, upto) for reply in found]
         return Claims(claims, None if due < 0 else due / 1000)
 
     async def stage(self, claim: Claim, state: bytes, *, limit: float = AFTER_A_SEND) -> None:

@@ -3,7 +3,8 @@
 --
 -- KEYS  run, rdy, dly, wake, cnt
 -- ARGV  worker, count, history window, events shown, key prefixes of mb, st, sess and note
--- ->    { store time (Unix ms), ms until the next delayed conversation is due or -1, events ever accepted,
+-- ->    { store time (Unix µs: joined histories are put in order by it), ms until the next delayed conversation is due
+--         or -1, events ever accepted,
 --         { conversation, token, tries, { envelopes from the head on }, staged or nil, { history, oldest first },
 --           { notes or nil, summary or nil, messages ever appended or nil, session id or nil } }, ... }
 --
@@ -42,7 +43,7 @@ if type(streams) == 'table' and streams.err then
   streams = redis.call(unpack(read))
 end
 
-local result = {now, next_due, tonumber(redis.call('HGET', cnt, 'accepted') or 0)}
+local result = {time[1] * 1000000 + time[2], next_due, tonumber(redis.call('HGET', cnt, 'accepted') or 0)}
 if not streams then
   return result
 end

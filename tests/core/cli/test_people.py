@@ -40,7 +40,9 @@ def run(config, tmp_path):
 @pytest.fixture
 def talked(config, store):
     """Ann was archived, and is in a session."""
-    kept = Kept("desk/dm", "s", "desk", "echo", "p:ann", 1.0, (Said("user", "archived", "p:ann"),), direct=True)
+    kept = Kept(
+        "desk/dm", "s", "desk", "echo", "p:ann", 1.0, messages=(Said("user", "archived", "p:ann"),), direct=True
+    )
 
     async def talk():
         async with (
