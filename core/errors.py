@@ -15,6 +15,8 @@ HubError
    └─ Undeliverable            never retry
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 
@@ -84,3 +86,15 @@ class Unconfirmed(SendError):
 
 class Undeliverable(SendError):
     """The platform will never take it: blocked by the user, room gone, text refused."""
+
+
+@contextmanager
+def setting_up(platform: str, advice: str = "") -> Iterator[None]:
+    """Around what a channel cannot start without: a refusal is for an admin, who reads `advice` behind it; all else is
+    tried again. Raises SetupError in place of SendError."""
+    try:
+        yield
+    except Undeliverable as error:
+        raise BadCredentials(f"{error}{advice}") from error
+    except SendError as error:
+        raise NotReady(f"{platform} cannot be reached: {error}") from error

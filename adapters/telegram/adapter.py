@@ -4,19 +4,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
 from telegram import Bot
-from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
 
 from adapters.telegram import inbound, render
-from adapters.telegram.request import AiohttpRequest, last_message
+from adapters.telegram.request import AiohttpRequest, OtherPoller, WrongToken, last_message
 from adapters.telegram.settings import TelegramSettings
 from core.adapter import Adapter, Capabilities, Route, Wiring, is_only
-from core.errors import BadCredentials, NotReady, SendError, Throttled, Unconfirmed, Undeliverable
+from core.errors import BadCredentials, NotReady, SendError, Throttled, Undeliverable, setting_up
 from core.events import Address, AnyEvent, Part, Sent
 from core.tasks import Tasks
 
@@ -25,8 +24,6 @@ logging.getLogger("telegram").setLevel(logging.WARNING)  # it logs what it calls
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 _GRACE = 30.0  # seconds that a poll may be late before the platform counts as silent
-_TOKEN_REFUSED = "Telegram refuses the bot token: ask @BotFather for a new one and set TELEGRAM_BOT_TOKEN"  # noqa: S105
-T = TypeVar("T")
 
 
 class TelegramAdapter(Adapter[TelegramSettings]):
@@ -55,19 +52,19 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         return (Route(self._webhook),) if self.settings.mode == "webhook" else ()
 
     async def start(self) -> None:
-        me = await _set_up(self._bot.get_me())
-        await _set_up(self._bot.set_my_commands([(known.name, known.summary[:256]) for known in self.wiring.commands]))
-        self._me = inbound.User(me.id, username=me.username or "")
-        self.health.identity = f"@{me.username}"
-        self.health.touch()
-        if self.settings.mode == "polling":
-            await _set_up(self._bot.delete_webhook())
-            self._poller = self._tasks.start(self._poll())
-            return
         secret = self.settings.webhook_secret.get_secret_value()
-        await _set_up(
-            self._bot.set_webhook(self.wiring.webhook_url, secret_token=secret, allowed_updates=inbound.KINDS)
-        )
+        with setting_up("Telegram"):
+            me = await self._bot.get_me()
+            await self._bot.set_my_commands([(known.name, known.summary[:256]) for known in self.wiring.commands])
+            self._me = inbound.User(me.id, username=me.username or "")
+            self.health.identity = f"@{me.username}"
+            self.health.touch()
+            if self.settings.mode == "webhook":
+                url = self.wiring.webhook_url
+                await self._bot.set_webhook(url, secret_token=secret, allowed_updates=inbound.KINDS)
+            else:
+                await self._bot.delete_webhook()
+                self._poller = self._tasks.start(self._poll())
 
     async def stop(self) -> None:
         await self._tasks.end()
@@ -75,7 +72,8 @@ class TelegramAdapter(Adapter[TelegramSettings]):
     async def probe(self) -> None:
         if self._poller is None:
             if self.health.silent_for > self.settings.poll_timeout:
-                await _set_up(self._bot.get_me())
+                with setting_up("Telegram"):
+                    await self._bot.get_me()
                 self.health.touch()
         elif self._poller.done():
             self._poller.result()
@@ -100,7 +98,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
 
     async def typing(self, to: Address) -> None:
         thread = int(to.thread) if to.thread is not None else None
-        await _said(self._bot.send_chat_action(int(to.room), "typing", thread))
+        await self._bot.send_chat_action(int(to.room), "typing", thread)
 
     async def _poll(self) -> None:
         """Lets Telegram forget updates only after all of them were made durable. Raises SetupError."""
@@ -108,11 +106,11 @@ class TelegramAdapter(Adapter[TelegramSettings]):
         while True:
             try:
                 updates = await self._next_updates(offset)
-            except Conflict as error:
+            except OtherPoller as error:
                 raise NotReady("another poller takes this bot's updates: stop it, or use a bot of its own") from error
-            except InvalidToken as error:
-                raise BadCredentials(_TOKEN_REFUSED) from error
-            except TelegramError as error:
+            except WrongToken as error:
+                raise BadCredentials(str(error)) from error
+            except SendError as error:
                 log.warning("%s: polling failed, trying again: %s", self.wiring.channel, error)
                 await asyncio.sleep(error.retry_after if isinstance(error, Throttled) else self.poll_pause)
             else:
@@ -143,7 +141,7 @@ class TelegramAdapter(Adapter[TelegramSettings]):
     async def _release(self, press: str) -> None:
         """Until this the pressed button spins."""
         try:
-            await _said(self._bot.answer_callback_query(press))
+            await self._bot.answer_callback_query(press)
         except SendError as error:
             log.info("%s: a button was left spinning: %s", self.wiring.channel, error)
 
@@ -171,7 +169,7 @@ async def _deliver(call: Callable[..., Awaitable[Any]], part: Part, options: dic
     html = text = render.render(part.text)
     while True:
         try:
-            await _said(call(text=text, api_kwargs=options))
+            await call(text=text, api_kwargs=options)
         except Undeliverable as error:
             if "not modified" in str(error):
                 return
@@ -181,27 +179,3 @@ async def _deliver(call: Callable[..., Awaitable[Any]], part: Part, options: dic
                 raise
         else:
             return
-
-
-async def _said(call: Awaitable[T]) -> T:
-    """Await a call, and tell its failures in our words."""
-    try:
-        return await call
-    except SendError:
-        raise
-    except InvalidToken as error:
-        raise Undeliverable(_TOKEN_REFUSED) from error
-    except (BadRequest, Forbidden, ChatMigrated) as error:
-        raise Undeliverable(f"Telegram refuses: {error}") from error
-    except TelegramError as error:  # time-outs, lost connections and 5xx: nobody knows whether it was taken
-        raise Unconfirmed(str(error)) from error
-
-
-async def _set_up(call: Awaitable[T]) -> T:
-    """The same for a call that the channel cannot start without."""
-    try:
-        return await _said(call)
-    except Undeliverable as error:  # a webhook that is not https, for one
-        raise BadCredentials(str(error)) from error
-    except SendError as error:
-        raise NotReady(f"Telegram cannot be reached: {error}") from error

@@ -15,7 +15,7 @@ from adapters.whatsapp.render import to_whatsapp
 from adapters.whatsapp.settings import WhatsAppSettings
 from adapters.whatsapp.signature import Verifier, body_is_signed
 from core.adapter import Adapter, Capabilities, Route, Wiring
-from core.errors import BadCredentials, NotReady, SendError, Undeliverable
+from core.errors import BadCredentials, Undeliverable, setting_up
 from core.events import Address, Part, Sent
 from core.markdown import utf16_units
 
@@ -26,6 +26,10 @@ BODY_LIMIT = 256 * 1024
 _MOST_FIELDS = 1000
 _PROVEN_FOR = 60.0
 """Seconds for which a call that Twilio answered proves that the keys are good."""
+_ADVICE = (
+    ": check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN against the Twilio Console, "
+    "Account > API keys & tokens (the live, primary token)"
+)
 _NOTHING = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 """TwiML that says nothing: the answer comes by REST, whenever it is ready."""
 _SIGNATURE, _SIGNATURE_SETTINGS = "X-Twilio-Signature", "X-Twilio-Webhooks-Signature-Settings"
@@ -67,15 +71,8 @@ class WhatsAppAdapter(Adapter[WhatsAppSettings]):
 
     async def _prove(self) -> None:
         """Look the account up, which needs the keys and costs nothing."""
-        try:
+        with setting_up("Twilio", _ADVICE):
             account = await self._api.account()
-        except Undeliverable as error:
-            raise BadCredentials(
-                f"{error}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN against the Twilio Console, "
-                "Account > API keys & tokens (the live, primary token)"
-            ) from error
-        except SendError as error:
-            raise NotReady(str(error)) from error
         if account.status != "active":
             raise BadCredentials(f"the Twilio account is {account.status}: see the Twilio Console")
         self.health.identity = f"{self.settings.number} ({account.friendly_name})"

@@ -154,9 +154,9 @@ class TwilioApi:
         try:
             response = await self._client.request_async(method, url, params=params, data=data)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(f"Twilio cannot be reached: {error}") from error
+            raise Unavailable(f"no connection: {error}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unconfirmed(f"Twilio did not answer: {error!r}") from error
+            raise Unconfirmed(f"no answer: {error!r}") from error
         if not 200 <= response.status_code < 300:
             raise refusal(response.status_code, response.text, response.headers.get("Retry-After", ""))
         try:
