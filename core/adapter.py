@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -17,7 +18,7 @@ from pydantic import Field, SecretStr
 
 from core.access.settings import AccessSettings
 from core.archive.retention import Retention
-from core.errors import IntakeError
+from core.errors import IntakeError, NotReady
 from core.events import Accepted, Address, AnyEvent, Part, Sent
 
 log = structlog.get_logger(__name__)
@@ -162,10 +163,26 @@ class Health:
     def touch(self) -> None:
         self.alive_at = time.monotonic()
 
+    def connected(self, identity: str) -> None:
+        """The platform has just told as whom."""
+        self.identity = identity
+        self.touch()
+
+    def expect(self, within: float, complaint: str) -> None:
+        """Raises NotReady, with the complaint and for how long it holds, where the last proof of life is older."""
+        if self.silent_for > within:
+            raise NotReady(f"{complaint} for {self.silent_for:.0f} s")
+
     @property
     def silent_for(self) -> float:
         """Seconds since the last proof of life."""
         return time.monotonic() - self.alive_at
+
+
+def bot_at(url: str, own_host: str, bot: str) -> str:
+    """A bot's name for `exclusive`: at another server than its platform's own, the same id is another bot."""
+    where = urlsplit(url).netloc
+    return bot if where == own_host else f"{bot}@{where}"
 
 
 S = TypeVar("S", bound=Settings)
@@ -190,7 +207,7 @@ class Adapter(ABC, Generic[S]):
 
     @abstractmethod
     async def start(self) -> None:
-        """Connect, prove the keys, register commands, begin to take events; sets `health.identity`.
+        """Connect, prove the keys, register commands, begin to take events; says `health.connected`.
 
         Raises NotReady (the supervisor retries) or BadCredentials (an admin must act)."""
 

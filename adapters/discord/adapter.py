@@ -66,8 +66,7 @@ class DiscordAdapter(Adapter[DiscordSettings]):
         except (HubError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
             await self.stop()
             raise setup_error(error) from error
-        self.health.identity = f"@{self.client.user}"
-        self.health.touch()
+        self.health.connected(f"@{self.client.user}")
 
     async def stop(self) -> None:
         await self.client.close()
@@ -86,8 +85,7 @@ class DiscordAdapter(Adapter[DiscordSettings]):
         if self.intake.is_overrun:
             raise NotReady("too many events wait for the store")
         self.health.alive_at = max(self.health.alive_at, self.client.heard_at)
-        if self.health.silent_for > self.silence_limit:
-            raise NotReady(f"no heartbeat was acknowledged for {self.health.silent_for:.0f} s")
+        self.health.expect(self.silence_limit, "no heartbeat was acknowledged")
 
     def measure(self, text: str) -> int:
         return len(render.render(text))

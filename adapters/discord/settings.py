@@ -5,11 +5,10 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from core.adapter import Settings
+from core.adapter import Settings, bot_at
 
 
 class DiscordSettings(Settings):
@@ -29,10 +28,7 @@ class DiscordSettings(Settings):
     def exclusive(self) -> str | None:
         """Discord sends every event to each gateway connection of a bot: two hubs would both answer."""
         token = self.bot_token.get_secret_value()
-        if not token:
-            return None
-        where = urlsplit(self.api_url).netloc
-        return f"discord:{_application(token)}" + ("" if where == "discord.com" else f"@{where}")
+        return bot_at(self.api_url, "discord.com", f"discord:{_application(token)}") if token else None
 
 
 def _application(token: str) -> str:

@@ -21,7 +21,7 @@ from adapters.slack.render import blocks, render
 from adapters.slack.settings import SlackSettings
 from adapters.slack.signature import is_authentic
 from core.adapter import Adapter, Capabilities, Route, Wiring
-from core.errors import BadCredentials, IntakeError, NotReady, Throttled
+from core.errors import BadCredentials, IntakeError, Throttled
 from core.events import Address, AnyEvent, Edited, Message, Part, Sent
 from core.tasks import Tasks
 
@@ -77,8 +77,7 @@ class SlackAdapter(Adapter[SlackSettings]):
         """Prove the bot token, and learn who we are by it."""
         answer = await self._api.prove("auth.test", "bot_token")
         self._me = Me(answer["user_id"], answer.get("bot_id", ""))
-        self.health.identity = f"@{answer['user']} in {answer['team']}"
-        self.health.touch()
+        self.health.connected(f"@{answer['user']} in {answer['team']}")
 
     async def _connect(self) -> None:
         """Open the socket. The SDK would try for ever where the token is wrong, so it is proven first."""
@@ -105,8 +104,7 @@ class SlackAdapter(Adapter[SlackSettings]):
         answered = self._socket.last_ping_pong_time
         if answered is not None and time.time() - answered < 2 * PING_EVERY:
             self.health.touch()
-        if self.health.silent_for > SILENCE:
-            raise NotReady(f"Slack's socket has been silent for {self.health.silent_for:.0f} s")
+        self.health.expect(SILENCE, "Slack's socket has been silent")
 
     # In
 

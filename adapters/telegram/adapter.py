@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -29,10 +29,8 @@ _GRACE = 30.0  # seconds that a poll may be late before the platform counts as s
 class TelegramAdapter(Adapter[TelegramSettings]):
     # A group takes 20 messages a minute, and edits count (core.telegram.org/bots/faq): at this pace no edit is refused
     # there, so the last one is never late.
-    capabilities: ClassVar = Capabilities(
-        max_text=4096, can_edit=True, edit_every=3.0, typing_lasts=5.0, max_choices=30
-    )
-    poll_pause: ClassVar[float] = 2.0
+    capabilities = Capabilities(max_text=4096, can_edit=True, edit_every=3.0, typing_lasts=5.0, max_choices=30)
+    poll_pause = 2.0
     """Seconds after a poll that failed."""
 
     def __init__(self, settings: TelegramSettings, wiring: Wiring) -> None:
@@ -57,11 +55,9 @@ class TelegramAdapter(Adapter[TelegramSettings]):
             me = await self._bot.get_me()
             await self._bot.set_my_commands([(known.name, known.summary[:256]) for known in self.wiring.commands])
             self._me = inbound.User(me.id, username=me.username or "")
-            self.health.identity = f"@{me.username}"
-            self.health.touch()
+            self.health.connected(f"@{me.username}")
             if self.settings.mode == "webhook":
-                url = self.wiring.webhook_url
-                await self._bot.set_webhook(url, secret_token=secret, allowed_updates=inbound.KINDS)
+                await self._bot.set_webhook(self.wiring.webhook_url, secret_token=secret, allowed_updates=inbound.KINDS)
             else:
                 await self._bot.delete_webhook()
                 self._poller = self._tasks.start(self._poll())
@@ -77,8 +73,8 @@ class TelegramAdapter(Adapter[TelegramSettings]):
                 self.health.touch()
         elif self._poller.done():
             self._poller.result()
-        elif self.health.silent_for > self.settings.poll_timeout + _GRACE:
-            raise NotReady(f"Telegram has been silent for {self.health.silent_for:.0f} s")
+        else:
+            self.health.expect(self.settings.poll_timeout + _GRACE, "Telegram has been silent")
 
     def measure(self, text: str) -> int:
         return render.measure(text)

@@ -3,11 +3,16 @@
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from core.adapter import Settings
+from core.adapter import Settings, bot_at
+
+_FORMS = {
+    # The token becomes part of a URL: anything else in it could lead the calls elsewhere.
+    "bot_token": (r"(\d+:[A-Za-z0-9_-]+)?", "a bot token looks like 123456:ABC-def, as @BotFather shows it"),
+    "webhook_secret": (r"[A-Za-z0-9_-]{0,256}", "only letters, digits, _ and -, at most 256"),
+}
 
 
 class TelegramSettings(Settings):
@@ -28,19 +33,12 @@ class TelegramSettings(Settings):
         "webhook_secret": "TELEGRAM_WEBHOOK_SECRET",
     }
 
-    @field_validator("bot_token")
+    @field_validator(*_FORMS)
     @classmethod
-    def _is_token(cls, token: SecretStr) -> SecretStr:
-        # The token becomes part of a URL: anything else in it could lead the calls elsewhere.
-        if not re.fullmatch(r"(\d+:[A-Za-z0-9_-]+)?", token.get_secret_value()):
-            raise ValueError("a bot token looks like 123456:ABC-def, as @BotFather shows it")
-        return token
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _is_secret(cls, secret: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret.get_secret_value()):
-            raise ValueError("only letters, digits, _ and -, at most 256")
+    def _has_its_form(cls, secret: SecretStr, key: ValidationInfo) -> SecretStr:
+        form, advice = _FORMS[str(key.field_name)]
+        if not re.fullmatch(form, secret.get_secret_value()):
+            raise ValueError(advice)
         return secret
 
     @property
@@ -49,8 +47,7 @@ class TelegramSettings(Settings):
         bot, _, secret = self.bot_token.get_secret_value().partition(":")
         if self.mode != "polling" or not secret:
             return None
-        where = urlsplit(self.api_url).netloc
-        return f"telegram:{bot}" if where == "api.telegram.org" else f"telegram:{bot}@{where}"
+        return bot_at(self.api_url, "api.telegram.org", f"telegram:{bot}")
 
     @property
     def needed(self) -> tuple[str, ...]:

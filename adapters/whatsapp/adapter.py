@@ -75,8 +75,7 @@ class WhatsAppAdapter(Adapter[WhatsAppSettings]):
             account = await self._api.account()
         if account.status != "active":
             raise BadCredentials(f"the Twilio account is {account.status}: see the Twilio Console")
-        self.health.identity = f"{self.settings.number} ({account.friendly_name})"
-        self.health.touch()
+        self.health.connected(f"{self.settings.number} ({account.friendly_name})")
 
     def measure(self, text: str) -> int:
         # Twilio counts characters; counted in UTF-16, an emoji is two, which is never too few.

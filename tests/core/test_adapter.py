@@ -6,8 +6,8 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr
 
-from core.adapter import Settings, Wiring, is_only
-from core.errors import IntakeError
+from core.adapter import Health, Settings, Wiring, bot_at, is_only
+from core.errors import IntakeError, NotReady
 from core.events import Accepted, Address, Message, User
 from tests.fakes import FakeAdapter, NoCursors
 
@@ -85,3 +85,19 @@ def test_a_secret_opens_alone_and_whole_and_an_empty_one_never():
     assert is_only(["FAKE"], "FAKE")
     assert not any(is_only(sent, "FAKE") for sent in ([], [""], ["FAK"], ["FAKE", "FAKE"], ["FAKE", ""], ["\udcff"]))
     assert not is_only([""], "")
+
+
+def test_a_platform_that_is_silent_for_too_long_is_not_ready_until_it_speaks_again():
+    health = Health()
+    health.expect(60, "the socket has been silent")
+    health.alive_at -= 70
+    with pytest.raises(NotReady, match=r"^the socket has been silent for 70 s$"):
+        health.expect(60, "the socket has been silent")
+    health.connected("@hub")
+    health.expect(60, "the socket has been silent")
+    assert health.identity == "@hub"
+
+
+def test_the_same_id_at_another_server_is_another_bot():
+    assert bot_at("https://api.plain.example/v1", "api.plain.example", "plain:7") == "plain:7"
+    assert bot_at("http://127.0.0.1:8001", "api.plain.example", "plain:7") == "plain:7@127.0.0.1:8001"
