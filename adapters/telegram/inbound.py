@@ -88,6 +88,12 @@ class Message(msgspec.Struct, kw_only=True):
     forum_topic_created: Any = None
     reply_markup: dict[str, list[list[Button]]] = {}
 
+    @property
+    def answered(self) -> User | None:
+        """Whose message this one answers. In a topic, what replies to nothing names the topic's first message."""
+        to = self.reply_to_message
+        return to.sender if to and to.forum_topic_created is None else None
+
 
 class CallbackQuery(msgspec.Struct, kw_only=True):
     id: str
@@ -159,10 +165,8 @@ def parse(payload: bytes | dict[str, Any]) -> Update:
 def to_event(channel: str, update: Update, me: User) -> AnyEvent | None:
     """What happened, or None where that is nothing to answer."""
     uid = str(update.update_id)
-    if update.message:
-        return _message(channel, uid, update.message, me)
-    if update.edited_message:
-        return _edited(channel, uid, update.edited_message, me)
+    if said := update.message or update.edited_message:
+        return _said(channel, uid, said, me, is_edit=update.message is None)
     if update.callback_query:
         return _press(channel, uid, update.callback_query)
     if update.message_reaction:
@@ -170,8 +174,13 @@ def to_event(channel: str, update: Update, me: User) -> AnyEvent | None:
     return _joined(channel, uid, update.my_chat_member) if update.my_chat_member else None
 
 
-def _message(channel: str, uid: str, message: Message, me: User) -> AnyEvent | None:
-    about = _about(channel, uid, message) | {"also": (f"{message.chat.id}:{message.message_id}",)}
+def _said(channel: str, uid: str, message: Message, me: User, is_edit: bool) -> AnyEvent | None:
+    about = _about(channel, uid, message)
+    text, mentioned = _heard(message, me)
+    if is_edit:
+        about |= {"time": float(message.edit_date)}
+        return events.Edited(**about, text=text, mentioned=mentioned) if message.text or message.caption else None
+    about |= {"also": (f"{message.chat.id}:{message.message_id}",)}
     for member in message.new_chat_members:
         if member.id != me.id:  # that the bot itself came in is told by `my_chat_member`
             return events.Joined(**about | {"user": _user(member)})
@@ -183,7 +192,6 @@ def _message(channel: str, uid: str, message: Message, me: User) -> AnyEvent | N
     attachment = _attachment(message)
     if not (message.text or message.caption or attachment):
         return None
-    text, mentioned = _heard(message, me)
     return events.Message(
         **about,
         text=text,
@@ -191,14 +199,6 @@ def _message(channel: str, uid: str, message: Message, me: User) -> AnyEvent | N
         to_others=not mentioned and _is_to_others(message, me),
         attachments=(attachment,) if attachment else (),
     )
-
-
-def _edited(channel: str, uid: str, message: Message, me: User) -> AnyEvent | None:
-    if not (message.text or message.caption):
-        return None
-    text, mentioned = _heard(message, me)
-    about = _about(channel, uid, message) | {"time": float(message.edit_date)}
-    return events.Edited(**about, text=text, mentioned=mentioned)
 
 
 def _press(channel: str, uid: str, query: CallbackQuery) -> AnyEvent | None:
@@ -265,21 +265,16 @@ def _heard(message: Message, me: User) -> tuple[str, bool]:
     rest, named = re.subn(rf"(?<!\w)@{me.username}\b ?", "", text, flags=re.IGNORECASE)
     if named:
         return rest.strip(), True
-    to = message.reply_to_message
-    return text, bool(to and to.sender and to.sender.id == me.id and to.forum_topic_created is None)
+    return text, message.answered is not None and message.answered.id == me.id
 
 
 def _is_to_others(message: Message, me: User) -> bool:
     """Given that we are not meant: whether somebody else is named or answered."""
-    named = any(
-        entity.type == "mention" or (entity.user is not None and entity.user.id != me.id)
-        for entity in (*message.entities, *message.caption_entities)
-    )
-    match message.reply_to_message:
-        # In a topic, what replies to nothing names the topic's first message.
-        case Message(sender=User(is_bot=False) as author, forum_topic_created=None):
-            return named or message.sender is None or author.id != message.sender.id
-    return named
+    author, sender = message.answered, message.sender
+    if author is not None and not author.is_bot and (sender is None or author.id != sender.id):
+        return True
+    entities = (*message.entities, *message.caption_entities)
+    return any(one.type == "mention" or (one.user is not None and one.user.id != me.id) for one in entities)
 
 
 def _attachment(message: Message) -> Attachment | None:
