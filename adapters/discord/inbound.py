@@ -109,19 +109,15 @@ def _said(said: Payload, here: Places, is_edit: bool) -> AnyEvent | None:
         return None
     if said["author"]["id"] == here.me:
         return None
-    user = _user(said["author"], said.get("member"), is_bot="webhook_id" in said)
+    about = _about(said) | {"time": _time(said["id"])}
     if said["type"] == USER_JOIN:
-        uid, address = f"joined:{said['id']}", here.address(said["channel_id"])
-        return events.Joined(uid=uid, address=address, user=user, time=_time(said["id"]))
+        return events.Joined(uid=f"joined:{said['id']}", address=here.address(said["channel_id"]), **about)
     if said["type"] not in SAID:
         return None
     mentioned = _is_mentioned(said, here)
-    about: dict[str, Any] = {
+    about |= {
         "address": _address(said, here, mentioned),
-        "user": user,
         "message_id": said["id"],
-        "direct": said.get("guild_id") is None,
-        "time": _time(said["id"]),
         "text": _readable(said, here),
         "mentioned": mentioned,
     }
@@ -152,28 +148,20 @@ def _reaction(data: Payload, here: Places, delivery: str, added: bool) -> AnyEve
     who, message = data["user_id"], data["message_id"]
     if who == here.me:
         return None
-    member = data.get("member")
     emoji = data["emoji"]["name"] or data["emoji"]["id"]
     return events.Reaction(
         uid=f"reaction:{message}:{who}:{emoji}:{added}:{delivery}",
         address=here.address(data["channel_id"], f"quote:{message}"),
-        user=_user(member["user"] if member else {"id": who}, member),
         message_id=message,
-        direct=data.get("guild_id") is None,
         emoji=emoji,
         added=added,
+        **_about(data),
     )
 
 
 def _interaction(asked: Payload, here: Places) -> AnyEvent | None:
-    member = asked.get("member")
     room, kind, given = asked["channel_id"], asked.get("channel", {}).get("type"), asked["data"]
-    about: dict[str, Any] = {
-        "uid": asked["id"],
-        "user": _user(member["user"] if member else asked["user"], member, locale=asked.get("locale")),
-        "direct": asked.get("guild_id") is None and asked.get("context") != 2,  # 2: between other people
-        "time": _time(asked["id"]),
-    }
+    about = _about(asked) | {"uid": asked["id"], "time": _time(asked["id"])}
     if asked["type"] == COMMAND:
         audience = "private" if is_private(given["name"]) else "public"
         address = here.address(room, f"{audience}:{asked['token']}", kind)
@@ -236,10 +224,14 @@ def _readable(said: Payload, here: Places) -> str:
     return _NAMED.sub(name, said["content"]).strip()
 
 
-def _user(account: Payload, member: Payload | None, *, is_bot: bool = False, locale: str | None = None) -> User:
-    nick = member.get("nick") if member else None
-    name = nick or account.get("global_name") or account.get("username", "")
-    return User(account["id"], name, is_bot or account.get("bot", False), locale)
+def _about(done: Payload) -> dict[str, Any]:
+    """Who did it, wherever this kind of payload tells that, and whether nobody else is there."""
+    member = done.get("member") or {}
+    account = done.get("author") or member.get("user") or done.get("user") or {"id": done["user_id"]}
+    name = member.get("nick") or account.get("global_name") or account.get("username", "")
+    is_bot = "webhook_id" in done or account.get("bot", False)
+    is_direct = done.get("guild_id") is None and done.get("context") != 2  # 2: between other people
+    return {"user": User(account["id"], name, is_bot, done.get("locale")), "direct": is_direct}
 
 
 def _attachments(said: Payload) -> tuple[Attachment, ...]:
