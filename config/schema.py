@@ -1,5 +1,6 @@
 """What may stand in `hub.yaml`: the sections, and the settings that come out of them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,9 @@ class HubSettings(BaseModel):
     """The archive: `postgresql://…` or `sqlite:///…`. Without it, a file under `var`."""
     metrics_token: SecretStr = SecretStr("")
     """What Prometheus must send to read `/metrics`. Without it, only this machine may read them."""
+    pseudonym_key: SecretStr = SecretStr("")
+    """The key of the names that logs and the archive have for people: 64 hexadecimal digits, the same for all hubs of
+    one store. Without it, one that is made in `var/pseudonym-key`."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda level: level.lower() if isinstance(level, str) else level),
@@ -56,6 +60,7 @@ class HubSettings(BaseModel):
         "redis_url": "REDIS_URL",
         "database_url": "DATABASE_URL",
         "metrics_token": "METRICS_TOKEN",
+        "pseudonym_key": "PSEUDONYM_KEY",
         "log_level": "LOG_LEVEL",
     }
     """Key -> the environment name that is read where the key is not given."""
@@ -66,6 +71,15 @@ class HubSettings(BaseModel):
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("expected an address such as https://hub.example.org")
         return url.rstrip("/")
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _is_key(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value() and not re.fullmatch("[0-9a-fA-F]{64}", key.get_secret_value()):
+            raise ValueError(
+                "expected 64 hexadecimal digits: what openssl rand -hex 32 prints, or var/pseudonym-key holds"
+            )
+        return key
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ class Application:
         if not self._archived:
             return None, None
         hub = self.config.hub
-        names = Pseudonyms(pseudonym.key(hub.var))
+        names = Pseudonyms(pseudonym.key(hub.var, hub.pseudonym_key))
         erased = Erased(self.engine, names.of)
         await erased.refresh()
         feed = Feed(

@@ -12,14 +12,19 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 FILE = "pseudonym-key"
 ACCOUNTS = ("account", "user", "author", "person")
 """Fields of a log line that hold an account."""
 CONVERSATION = "conversation"
 
 
-def key(var: Path) -> bytes:
-    """The folder's own key, made at the first call and the same ever after, also where two call at once."""
+def key(var: Path, given: SecretStr) -> bytes:
+    """The key that the configuration gives, in hexadecimal digits; else the folder's own, made at the first call and
+    the same ever after, also where two call at once."""
+    if known := given.get_secret_value():
+        return bytes.fromhex(known)
     file = var / FILE
     if not file.exists():
         var.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -29,6 +29,8 @@ class Hub(Protocol):
     def redis_url(self) -> SecretStr: ...
     @property
     def database_url(self) -> SecretStr: ...
+    @property
+    def pseudonym_key(self) -> SecretStr: ...
 
 
 class Configured(Protocol):
@@ -117,7 +119,7 @@ async def _person(
     config: Configured, account: str, links: Callable[[Engine], Links]
 ) -> AsyncIterator[tuple[Person, Links]]:
     hub = config.hub
-    pseudonyms = Pseudonyms(key(hub.var))
+    pseudonyms = Pseudonyms(key(hub.var, hub.pseudonym_key))
     async with (
         open_archive(hub.database_url.get_secret_value(), hub.var, pseudonyms.of) as archive,
         open_store(hub.redis_url.get_secret_value() or None, hub.var) as store,

@@ -46,7 +46,7 @@ async def serve(program: Program, read: Callable[[], Configuration]) -> None:
     config = read()
     redact = logging.setup(config.hub.log_level.upper())
     redact.learn(config.secrets())
-    logging.PSEUDONYMS.learn(pseudonym.key(config.hub.var))
+    logging.PSEUDONYMS.learn(pseudonym.key(config.hub.var, config.hub.pseudonym_key))
     edits, look = program.watch(read, config)
     application = Application(config, program.parts)
     _signals(application.over, look)

@@ -33,7 +33,7 @@ def add(app: typer.Typer, load: Callable[[Path], Configuration], default: Path) 
 
 
 async def _trace(config: Configuration, reference: str) -> None:
-    names = Pseudonyms(key(config.hub.var))
+    names = Pseudonyms(key(config.hub.var, config.hub.pseudonym_key))
     async with opened(config) as engine:
         found = [each async for each in _found(engine, reference)]
     if not found:

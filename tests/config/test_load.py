@@ -29,6 +29,12 @@ def test_the_usual_environment_names_are_read_where_the_file_is_silent(folder, s
     assert config.hub.redis_url.get_secret_value() == "redis://fake"
 
 
+def test_the_key_of_pseudonyms_may_come_from_the_environment_alone(folder, small):
+    config = folder.load(small, PSEUDONYM_KEY="ab" * 32)
+    assert config.hub.pseudonym_key.get_secret_value() == "ab" * 32
+    assert "ab" * 32 in config.secrets()
+
+
 def test_what_the_file_says_wins_over_the_environment(folder, small):
     assert folder.load("hub: {port: 81}\n" + small, PORT="9000").hub.port == 81
 
@@ -176,6 +182,11 @@ MISTAKES = {
     "a missing variable with advice": (
         "hub: {public_url: '${PUBLIC:?ask Ann for it}'}\n",
         "hub.yaml:1:19 hub.public_url: PUBLIC: ask Ann for it",
+    ),
+    "a key of pseudonyms that is none": (
+        "hub: {pseudonym_key: canary}\n",
+        "hub.yaml:1:22 hub.pseudonym_key: expected 64 hexadecimal digits:"
+        " what openssl rand -hex 32 prints, or var/pseudonym-key holds",
     ),
     "an address without http": (
         "hub: {public_url: hub.test}\n",

@@ -23,6 +23,7 @@ class HubSettings:
     durability: str = "local"
     database_url: SecretStr = NONE
     metrics_token: SecretStr = NONE
+    pseudonym_key: SecretStr = NONE
     host: str = "127.0.0.1"
     port: int = 0
     log_level: str = "info"

@@ -2,15 +2,29 @@ import json
 
 import pytest
 import structlog
+from pydantic import SecretStr
 
 from core.pseudonym import Pseudonyms, key
 
+NONE = SecretStr("")
 NAMES = Pseudonyms(b"a key for tests")
 
 
 def test_a_folder_keeps_its_key_for_itself(tmp_path):
-    assert key(tmp_path / "var") == key(tmp_path / "var") != key(tmp_path / "other")
+    own = key(tmp_path / "var", NONE)
+    assert own == key(tmp_path / "var", NONE) != key(tmp_path / "other", NONE)
     assert (tmp_path / "var" / "pseudonym-key").stat().st_mode & 0o077 == 0
+
+
+def test_a_key_that_is_given_goes_before_that_of_the_folder_and_leaves_nothing_there(tmp_path):
+    given = SecretStr("Ab" * 32)
+    assert key(tmp_path / "var", given) == key(tmp_path / "other", given) == b"\xab" * 32
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_key_of_a_folder_may_be_given_to_others(tmp_path):
+    own = key(tmp_path / "var", NONE)
+    assert key(tmp_path / "other", SecretStr((tmp_path / "var" / "pseudonym-key").read_text().strip())) == own
 
 
 def test_a_name_has_the_same_pseudonym_under_the_same_key_only():

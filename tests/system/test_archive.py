@@ -176,3 +176,15 @@ async def test_what_somebody_deletes_in_the_chat_is_gone_from_the_archive_also_w
         while not (await hub.health())["archive"].get("deleted"):
             await asyncio.sleep(0.02)
     assert "archive.db" not in " ".join(on_disk(hub, "canary"))
+
+
+async def test_hubs_without_a_common_disk_have_the_same_names_for_people_where_they_have_one_key(hub_process):
+    async def names(**keys):
+        hub = hub_process({}, **keys)
+        await hub.start()
+        found = (await hub.command("erase", "telegram:42", "--yes"))[-1]
+        await hub.kill(signal.SIGTERM)
+        return found
+
+    given = {"pseudonym_key": "ab" * 32}
+    assert await names(**given) == await names(**given) != await names()

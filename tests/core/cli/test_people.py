@@ -22,7 +22,10 @@ from tests.core.archive.turns import encoded
 @pytest.fixture
 def config(tmp_path, store):
     hub = SimpleNamespace(
-        var=tmp_path / "var", redis_url=SecretStr(f"unix://{store.socket}"), database_url=SecretStr("")
+        var=tmp_path / "var",
+        redis_url=SecretStr(f"unix://{store.socket}"),
+        database_url=SecretStr(""),
+        pseudonym_key=SecretStr(""),
     )
     return SimpleNamespace(hub=hub, channels={"desk": SimpleNamespace(platform="p")})
 
@@ -46,7 +49,7 @@ def talked(config, store):
 
     async def talk():
         async with (
-            open_archive("", config.hub.var, Pseudonyms(key(config.hub.var)).of) as archive,
+            open_archive("", config.hub.var, Pseudonyms(key(config.hub.var, config.hub.pseudonym_key)).of) as archive,
             connect(f"unix://{store.socket}") as client,
         ):
             await client.flushdb()
@@ -78,7 +81,7 @@ def test_an_export_to_a_file_is_for_nobody_else_to_read(run, talked, tmp_path):
 def test_erasing_says_what_went_and_how_the_logs_name_them(run, talked, config):
     result = run("erase", "p:ann", "--yes")
     assert result.exit_code == 0, result.output
-    names = Pseudonyms(key(config.hub.var))
+    names = Pseudonyms(key(config.hub.var, config.hub.pseudonym_key))
     assert "1 archived turns" in result.stdout
     assert "1 messages" in result.stdout
     assert result.stdout.endswith(f"in the logs: {names.of('p:ann')} {names.conversation('desk/dm')}\n")

@@ -33,7 +33,7 @@ async def test_an_apology_is_found_by_its_reference_with_its_reason(chat):
 
 
 async def test_nothing_that_a_user_wrote_steers_the_admins_terminal(redis, store, tmp_path, capsys):
-    hub = SimpleNamespace(redis_url=SecretStr(f"unix://{store.socket}"), var=tmp_path)
+    hub = SimpleNamespace(redis_url=SecretStr(f"unix://{store.socket}"), var=tmp_path, pseudonym_key=SecretStr(""))
     engine = Engine(redis)
     async with chatting(engine) as chat:
         chat.bot.errors = [ValueError("no such city: \x1b]0;mine\x07\x9b2J\u202e\nnothing is dead")] * 50
