@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from core import commands, metrics
+from core import commands, metrics, pseudonym
 from core.access.access import Access
 from core.adapter import Adapter
 from core.archive.erased import Erased
@@ -164,6 +164,7 @@ class Hub:
             delay = ELSEWHERE_DELAY if channel.elsewhere else NOT_RUNNING_DELAY
             await self.engine.fail(claim, "wait", delay=delay, reason="channel not running")
             return
+        pseudonym.about(claim.conversation, *(account(event, channel.settings.platform) for event in events))
         with channel.turn():
             if not claim.staged and await self._is_elsewhere(claim, events[0], channel):
                 return

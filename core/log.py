@@ -60,12 +60,14 @@ def setup(level: str = "INFO", *, json: bool | None = None) -> Redact:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, PSEUDONYMS, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
         if json
-        # Tracebacks without local variables: those hold what people said.
-        else [PSEUDONYMS, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
+    # Tracebacks become text before the names in it are replaced, and have no local variables: those hold what people
+    # said.
+    finishing: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, PSEUDONYMS, renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -76,7 +78,7 @@ def setup(level: str = "INFO", *, json: bool | None = None) -> Redact:
     handler.setFormatter(
         _Formatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finishing],
         )
     )
     root = logging.getLogger()

@@ -6,18 +6,31 @@ Stable, so that an admin can follow somebody; keyed, so that nobody without the 
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 from base64 import b32encode
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import SecretStr
 
 FILE = "pseudonym-key"
-ACCOUNTS = ("account", "user", "author", "person")
-"""Fields of a log line that hold an account."""
+FIELDS = ("account", "user", "author", "person", "room")
+"""Fields of a log line that hold an account or a room."""
 CONVERSATION = "conversation"
+REFERENCES = ("event_id", "reference", "turn")
+"""Fields by which an event is found; the id of a message may be that of its room as well."""
+OURS = ("level", "logger", "timestamp", "channel")
+"""Fields that hold no words of others."""
+SHORTEST = 5
+"""Characters of a name that is hidden within a text; a shorter one would blank out ordinary words."""
+
+_PHONE = re.compile(r"(?<!\w)(?:\+|%2B)(\d{8,15})(?!\d)", re.IGNORECASE)
+_about: ContextVar[dict[str, str]] = ContextVar("about")
+"""Names that what is logged now may be about, and in which field each would stand."""
 
 
 def key(var: Path, given: SecretStr) -> bytes:
@@ -59,16 +72,45 @@ class Pseudonyms:
         return f"{channel}/{self.of(name)}"
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        hidden = {
-            value: self.conversation(value) if field == CONVERSATION else self.of(value)
-            for field in (CONVERSATION, *ACCOUNTS)
-            if isinstance(value := event.get(field), str) and value
-        }
-        if hidden:
-            for field, value in event.items():
-                if isinstance(value, str):
-                    for name in sorted(hidden, key=len, reverse=True):
-                        if value == name or len(name) >= 6:
-                            value = value.replace(name, hidden[name])
-                    event[field] = value
+        """Tracebacks must stand in the line as text by now."""
+        told = {event[field]: field for field in (CONVERSATION, *FIELDS) if isinstance(event.get(field), str)}
+        found = {name: field for name, field in (_about.get({}) | told).items() if name}
+        names = {name: self.conversation(name) if found[name] == CONVERSATION else self.of(name) for name in found}
+        # An id that stands alone is rather that of its account than of the room with it.
+        wide_first = sorted(names, key=lambda name: found[name] != CONVERSATION)
+        ids = {part: self.of(name) for name in wide_first for part in _parts(name) if part}
+        for field, value in event.items():
+            if field not in OURS:
+                event[field] = self._hidden(value, names if field in REFERENCES else {**ids, **names})
         return event
+
+    def _hidden(self, value: Any, names: Mapping[str, str]) -> Any:
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case Mapping():
+                return {key: self._hidden(each, names) for key, each in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._hidden(each, names) for each in value]
+        text = value if isinstance(value, str) else repr(value)
+        if text in names:
+            return names[text]
+        if known := sorted((name for name in names if len(name) >= SHORTEST), key=len, reverse=True):
+            anyone = rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)"
+            text = re.sub(anyone, lambda found: names[found[0]], text)
+        return _PHONE.sub(lambda found: self.of(f"+{found[1]}"), text)
+
+
+def about(conversation: str, *accounts: str) -> None:
+    """Whatever this task and those that it starts log from here on is about these: they are hidden in it."""
+    _about.set(dict.fromkeys(accounts, "account") | {conversation: CONVERSATION})
+
+
+def _parts(name: str) -> Iterator[str]:
+    """What of a name may stand alone in an error's words: the id of an account, of a room, of a user in it."""
+    platform, _, id_ = name.partition(":")
+    if "/" not in platform:
+        yield from (id_, id_.rpartition(":")[2])
+        return
+    for part in name.split("/")[1:]:
+        yield from (part, unquote(part))

@@ -1,13 +1,13 @@
 """From the gateway to the inbox: every event in its room's order, and what was missed from the room's history."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
 from discord.utils import time_snowflake
 
 from adapters.discord.client import GatewayClient
@@ -17,7 +17,7 @@ from core.errors import Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import AnyEvent, Command, Press
 from core.tasks import Tasks
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 Job = Callable[[], Awaitable[None]]
 
@@ -82,7 +82,7 @@ class Intake:
             if name == "GUILD_CREATE":
                 self._look_around([*data.get("channels", ()), *data.get("threads", ())])
         except MALFORMED as error:
-            log.warning("channel %s: an odd %s was left out: %r", self._here.channel, name, error)
+            log.warning("an odd dispatch was left out", channel=self._here.channel, kind=name, error=repr(error))
             return None
         return event
 
@@ -104,7 +104,7 @@ class Intake:
             try:
                 await jobs[0]()
             except Exception:
-                log.exception("channel %s: an event of room %s was given up", self._here.channel, room)
+                log.exception("an event was given up", channel=self._here.channel, room=room)
             jobs.popleft()
             self._waiting -= 1
         del self._rooms[room]
@@ -146,7 +146,7 @@ class Intake:
                         await self._accept(event, told)
                     since = int(message["id"])
         except Undeliverable as error:
-            log.info("channel %s: the history of room %s cannot be read: %s", self._here.channel, room, error)
+            log.info("a room's history cannot be read", channel=self._here.channel, room=room, reason=str(error))
 
     async def _fetch(self, room: str, what: str = "", params: dict[str, str] | None = None) -> Any:
         """A GET that waits out throttling and faults. Raises Undeliverable."""

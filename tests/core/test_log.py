@@ -1,3 +1,4 @@
+import contextvars
 import io
 import json
 import logging
@@ -6,6 +7,7 @@ import pytest
 import structlog
 
 from core import log
+from core.pseudonym import about
 
 
 class Lines:
@@ -33,6 +35,60 @@ def lines(monkeypatch):
     root.setLevel(level)
     structlog.reset_defaults()
     log.SECRETS.learn([])
+
+
+@pytest.fixture(params=["json", "terminal"])
+def either(request, lines):
+    """What is logged with one renderer, then with the other."""
+    log.setup("INFO", json=request.param == "json")
+    logging.getLogger().handlers[0].stream = lines.stream
+    return lines
+
+
+def raised(words):
+    try:
+        raise ValueError(words)
+    except ValueError as error:
+        return error
+
+
+def test_a_traceback_names_nobody_whoever_logs_it(either):
+    error = raised("to whatsapp:+15550100123 (desk/whatsapp:+15550100123, chat 4815162342, %2B15550100123) failed")
+    names = {"conversation": "desk/4815162342//U0CANARY", "account": "whatsapp:+15550100123"}
+    structlog.get_logger("core.test").error("failed", exc_info=error, **names)
+    assert "ValueError" in either.text
+    assert "4815162342" not in either.text
+    assert "U0CANARY" not in either.text
+    assert log.PSEUDONYMS.of("whatsapp:+15550100123") in either.text
+    logging.getLogger("some.library").error("failed for +15550100123", exc_info=error)
+    assert either.text.count("ValueError: to ") == 2
+    assert "15550100123" not in either.text
+
+
+def test_what_a_turn_is_about_is_hidden_in_all_that_is_logged_meanwhile(either):
+    def turn():
+        about("desk/C0CANARY01/17000.01", "slack:T1:U0CANARY02")
+        logging.getLogger("some.library").warning("no user U0CANARY02 in C0CANARY01", exc_info=raised("U0CANARY02"))
+        structlog.get_logger("core.test").warning(
+            "so", facts=["C0CANARY01", {"who": raised("U0CANARY02")}], event_id="1"
+        )
+
+    contextvars.copy_context().run(turn)
+    assert "CANARY" not in either.text
+    structlog.get_logger("core.test").warning("outside of it C0CANARY01 is just a word")
+    assert "C0CANARY01" in either.text
+
+
+def test_by_its_reference_an_event_can_still_be_found(either):
+    structlog.get_logger("core.test").info("x", event_id="1033044521", conversation="desk/1033044521/1033044521")
+    assert either.text.count("1033044521") == 1
+
+
+def test_times_numbers_and_short_words_are_not_taken_for_people(either):
+    line = "took 12345678 bytes at 2026-01-01T10:00:00+00:00, 1e+10, a+1234567"
+    structlog.get_logger("core.test").info(line, conversation="desk/42", account="p:ann", count=12345678901)
+    assert line in either.text
+    assert "12345678901" in either.text
 
 
 def test_our_logs_and_those_of_libraries_come_out_alike(lines):

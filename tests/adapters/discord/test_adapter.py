@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import structlog
 from discord import ConnectionClosed
 
 from adapters.discord.client import setup_error
@@ -552,6 +553,15 @@ async def test_odd_payloads_are_left_out_and_the_connection_stays(hub, discord, 
     await discord.say("hello")
     await hub.inbox.heard("hello")
     assert caplog.text.count("an odd MESSAGE_CREATE was left out") == 7
+async def test_odd_payloads_are_left_out_and_the_connection_stays(hub, discord):
+    with structlog.testing.capture_logs() as logs:
+        for data in ({}, {"id": 5}, {"id": "1", "channel_id": "x"}, {"author": []}, None, [], "text"):
+            for session in discord.gateway.sessions.values():
+                session.send(session.tell("MESSAGE_CREATE", data))
+                session.send(session.tell("MESSAGE_DELETE_BULK", data))
+        await discord.say("hello")
+        await hub.inbox.heard("hello")
+    assert [line["kind"] for line in logs if line["event"] == "an odd dispatch was left out"] == ["MESSAGE_CREATE"] * 7
     assert discord.gateway.identified == 1
 
 
