@@ -24,6 +24,10 @@ MEMBERS, CONTENT = 1 << 1, 1 << 15
 _GUILD_INTENTS = {"MESSAGE": 1 << 9, "MESSAGE_REACTION": 1 << 10}
 _DIRECT_INTENTS = {"MESSAGE": 1 << 12, "MESSAGE_REACTION": 1 << 13}
 
+ACK_AFTER = 0.05
+"""Seconds. No network is as quick as loopback, and discord.py takes an answer that comes before it has noted the time
+of its own heartbeat for 41 s late."""
+
 
 class Socket:
     """One connection; `zlib-stream` is one zlib context over all frames, flushed after each."""
@@ -147,7 +151,7 @@ class Gateway:
         match frame.get("op"):
             case 1:  # HEARTBEAT
                 if not self.faults.silent:
-                    socket.send(_frame(ACK))
+                    asyncio.get_running_loop().call_later(ACK_AFTER, self._acknowledge, socket)
             case 2:  # IDENTIFY
                 return await self._identify(socket, frame["d"])
             case 6:  # RESUME
@@ -155,6 +159,10 @@ class Gateway:
             case _ if session is None:
                 await socket.ws.close(code=CODE_NOT_AUTHENTICATED, message=b"Not authenticated.")
         return session
+
+    def _acknowledge(self, socket: Socket) -> None:
+        if not self.faults.silent:
+            socket.send(_frame(ACK))
 
     async def _identify(self, socket: Socket, asked: Json) -> Session | None:
         if asked.get("token") != self.token:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -187,7 +188,9 @@ async def test_heartbeats_are_acknowledged_unless_it_is_silent(discord):
         await discord.say("not heard")
         discord.faults.silent = False
         await gateway.say(1, 2)
+        asked = time.monotonic()
         assert (await gateway.next())["op"] == 11
+        assert time.monotonic() - asked >= 0.04  # as over a network: see ACK_AFTER
 
 
 async def test_zlib_stream_is_one_stream_over_all_frames(discord):
