@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from bots._knowledge.citations import Source, address, named
 from bots._knowledge.index import Hit, Index, Section
 from bots._knowledge.library import Library
+from bots._knowledge.words import telling
 from core import bot as port
 from core.events import Choice, Part
 from core.language.sentences import Sentence, say
@@ -112,7 +113,7 @@ class Bot(port.Bot[KnowledgeSettings]):
             if section := index.by_key.get(text.removeprefix(PREFIX)):
                 return self._tell(index, section, index.beside(section), language)
             text = re.sub(r"~\w+$|\W+", " ", text.removeprefix(PREFIX))
-        elif words <= _GREETINGS:
+        elif words <= _GREETINGS or not telling(text):  # "what can you do?" is about the bot, not the documents
             return _offer(index, say(Sentence.DOCUMENTS_HELLO, language), language)
         elif words <= _THANKS:
             return Part(say(Sentence.WELCOME, language))

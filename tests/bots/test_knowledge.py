@@ -233,6 +233,11 @@ async def test_what_it_says_itself_is_in_the_users_language(guide, language):
     assert (await guide("connect slack", language)).text.endswith(source)
 
 
+@pytest.mark.parametrize("question", ["what can you do?", "Who are you?", "how does this work?"])
+async def test_a_question_about_the_bot_itself_is_told_what_can_be_asked(guide, question):
+    assert (await guide(question)).text.startswith(say(Sentence.DOCUMENTS_HELLO, "en"))
+
+
 @pytest.mark.parametrize("greeting", ["Hola!", "Здравствуйте", "नमस्ते", "你好", "こんにちは", "مرحبا", "Bonjour"])
 async def test_it_is_greeted_in_many_languages(guide, greeting):
     assert "Slack" in (await guide(greeting)).text
