@@ -102,6 +102,26 @@ async def test_typing_and_the_wire_are_shown(page, url, stages):
     await expect(pane.locator(".talk.room .typing")).to_be_hidden()
 
 
+async def test_lines_run_in_the_direction_of_their_script(page, url, stages):
+    await page.goto(url)
+    stages[1].answer("", room="D1", html="<p>مرحبا Slack</p>")
+    stages[1].answer("مرحبا Slack\nhello مرحبا", room="D1")
+    begins = """article => [...article.querySelector(".content").innerText.matchAll(/\\p{L}+/gu)].map(({ index }) => {
+        const text = document.createTreeWalker(article.querySelector(".content"), NodeFilter.SHOW_TEXT).nextNode();
+        const range = document.createRange();
+        range.setStart(text, index);
+        range.setEnd(text, index + 1);
+        return range.getBoundingClientRect().x;
+    })"""
+    html, plain = page.locator(".pane.whatsapp .message").first, page.locator(".pane.whatsapp .message").last
+    await expect(plain).to_contain_text("hello")
+    arabic, latin = await html.evaluate(begins)
+    assert arabic > latin
+    arabic, latin, hello, arabic_after = await plain.evaluate(begins)
+    assert arabic > latin
+    assert hello < arabic_after
+
+
 @pytest.mark.parametrize("field", ["text", "html", "name", "choices"])
 async def test_hostile_words_stay_words(page, url, stages, faults, field):
     await page.goto(url)
