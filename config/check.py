@@ -141,6 +141,8 @@ def _expected(detail: ErrorDetails) -> list[str]:
             return ["a number"]
         case "greater_than_equal":
             return [f"{limits['ge']:g} or more"]
+        case "greater_than":
+            return [f"more than {limits['gt']:g}"]
         case "less_than_equal":
             return [f"{limits['le']:g} or less"]
         case "string_type" | "path_type":

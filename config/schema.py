@@ -81,6 +81,32 @@ class HubSettings(BaseModel):
             )
         return key
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_store(cls, url: SecretStr) -> SecretStr:
+        return _of(url, ("redis", "rediss", "unix"), "redis://:password@host:6379/0")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_archive(cls, url: SecretStr) -> SecretStr:
+        example = "postgresql://user:password@host:5432/name or sqlite:///archive.db"
+        return _of(url, ("postgres", "postgresql", "sqlite"), example)
+
+    @field_validator("var")
+    @classmethod
+    def _is_folder(cls, var: Path) -> Path:
+        if var.exists() and not var.is_dir():
+            raise ValueError("expected a folder, and there is a file of that name")
+        return var
+
+
+def _of(url: SecretStr, schemes: tuple[str, ...], example: str) -> SecretStr:
+    """The address, if it begins like one of these; whether the rest is right shows when it is used."""
+    scheme, given, _ = url.get_secret_value().partition("://")
+    if (scheme or given) and not (given and scheme.partition("+")[0] in schemes):
+        raise ValueError(f"expected an address such as {example}")
+    return url
+
 
 @dataclass(frozen=True, slots=True)
 class Kinds:

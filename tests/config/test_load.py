@@ -192,6 +192,23 @@ MISTAKES = {
         "hub: {public_url: hub.test}\n",
         "hub.yaml:1:19 hub.public_url: expected an address such as https://hub.example.org",
     ),
+    "a store without redis": (
+        "hub: {redis_url: 'localhost:6379'}\n",
+        "hub.yaml:1:18 hub.redis_url: expected an address such as redis://:password@host:6379/0",
+    ),
+    "a database of a kind that is not spoken": (
+        "hub: {database_url: 'mysql://u:p@h/n'}\n",
+        "hub.yaml:1:21 hub.database_url: expected an address such as postgresql://user:password@host:5432/name or"
+        " sqlite:///archive.db",
+    ),
+    "a file for a folder": (
+        "hub: {var: hub.yaml}\n",
+        "hub.yaml:1:12 hub.var: expected a folder, and there is a file of that name",
+    ),
+    "a time that is none": (
+        "channels:\n  desk: {platform: console, bot: echo, collect_for: 0}\nbots: {echo: {use: echo}}\n",
+        "hub.yaml:2:53 channels.desk.collect_for: expected more than 0, not '0'",
+    ),
     "a port out of range": ("hub: {port: 70000}\n", "hub.yaml:1:13 hub.port: expected 65535 or less, not '70000'"),
     "a word for a switch": (
         "channels:\n  desk: {platform: console, bot: echo, enabled: atuo}\nbots: {echo: {use: echo}}\n",

@@ -124,7 +124,7 @@ def test_a_broken_bot_file_is_named_in_one_line(tmp_path, monkeypatch):
     assert caught.value.faults[0].startswith("bots/broken.py: SyntaxError")
 
 
-@pytest.mark.parametrize("url", ["httpx://x", "redis://localhost:abc", "redis://:hunter22/word@127.0.0.1:6379"])
+@pytest.mark.parametrize("url", ["redis://localhost:abc", "redis://:hunter22/word@127.0.0.1:6379"])
 def test_an_address_of_the_store_that_is_none_is_said_in_one_line_without_its_password(file, url):
     file.write_text(file.read_text().replace('redis_url: "unix://', f'redis_url: "{url}", log_level: "info"}}\n#'))
     result = process("dead", "list", "--config", str(file))
