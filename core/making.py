@@ -23,8 +23,11 @@ async def started(
         for name in sorted(names):
             if name not in settings:
                 raise ConfigError([f"there is no bot '{name}'"])
-            made[name] = bot_type(settings[name].use)(settings[name], resources)
-            await made[name].start()
+            try:
+                made[name] = bot_type(settings[name].use)(settings[name], resources)
+                await made[name].start()
+            except ConfigError as error:
+                raise ConfigError([f"bots.{name}: {fault}" for fault in error.faults]) from error
     except BaseException:
         await stop(made.values())
         raise

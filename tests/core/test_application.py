@@ -83,8 +83,9 @@ async def test_a_refused_configuration_leaves_no_models_open(store, tmp_path, pr
     one = configuration(store, tmp_path, desk="a")
     async with running(one, built, prefix) as application:
         built.bot_class = Refuses
-        with pytest.raises(ConfigError):
+        with pytest.raises(ConfigError) as refused:
             await application.apply(replace(one, models={"default": MODEL}))
+        assert refused.value.faults == ["bots.a: bad knowledge"]  # which of them is told
         assert len(closed) == 1
         assert application.supervisor.channels["desk"].adapter is built.adapters[0]
 
