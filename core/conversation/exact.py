@@ -14,7 +14,10 @@ from core.errors import ConfigError
 
 Counting = Literal["auto", "estimate", "exact"]
 
-MISSING = "needs the package 'bpe-openai', an extra of this product: pip install 'bpe-openai>=0.1.4'"
+MISSING = (
+    "needs the package 'bpe-openai', an extra: uv pip install --python .venv/bin/python 'bpe-openai>=0.1.4' "
+    "(without uv: docs/operations.md, Extras)"
+)
 
 _DATE = re.compile(r"-\d{4}-\d\d-\d\d$")
 """Of a frozen version of a model."""

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-MISSING = "needs the package 'mcp', an extra of this product: pip install 'mcp>=2.3,<3'"
+MISSING = (
+    "needs the package 'mcp', an extra: uv pip install --python .venv/bin/python 'mcp>=2.3,<3' "
+    "(without uv: docs/operations.md, Extras)"
+)
 
 
 class MCPSettings(BaseModel):

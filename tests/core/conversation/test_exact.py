@@ -53,7 +53,9 @@ def test_all_else_is_estimated(counting, model):
 
 def test_without_the_package_auto_estimates_and_exact_says_what_to_install(without_package):
     assert counts(Calibrations(), "auto", [KNOWN]).of("main")(TEXT) == estimate(TEXT)
-    with pytest.raises(ConfigError, match=r"context.count: exact needs .* pip install 'bpe-openai"):
+    with pytest.raises(
+        ConfigError, match=r"context.count: exact needs .* uv pip install --python .venv/bin/python 'bpe-openai"
+    ):
         counts(Calibrations(), "exact", [KNOWN])
 
 

@@ -314,7 +314,9 @@ async def test_without_the_package_the_fault_says_what_to_install(monkeypatch):
         raise ModuleNotFoundError("No module named 'mcp'", name="mcp")
 
     monkeypatch.setattr(mcp, "import_module", absent)
-    with pytest.raises(ConfigError, match=r"mcp\.books needs the package 'mcp'.*pip install"):
+    with pytest.raises(
+        ConfigError, match=r"mcp\.books needs the package 'mcp'.*uv pip install --python .venv/bin/python 'mcp"
+    ):
         await MCPServers({"books": MCPSettings(url="http://127.0.0.1:9/mcp")}).start()
 
 
