@@ -46,7 +46,13 @@ def main(program: Program, arguments: list[str] | None = None) -> None:
 
 def command_line(program: Program) -> typer.Typer:
     """All commands."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="`python3 run.py test` checks everything: linters, types, import rules, tests.",
+    )
 
     @app.callback(invoke_without_command=True)
     def no_command(context: typer.Context) -> None:
@@ -109,8 +115,8 @@ def command_line(program: Program) -> typer.Typer:
 
     @app.command()
     def bench(
-        users: Annotated[int, typer.Option(help="How many talk at once.")] = 48,
-        each: Annotated[int, typer.Option(help="Messages each of them says.")] = 40,
+        users: Annotated[int, typer.Option(min=1, help="How many talk at once.")] = 48,
+        each: Annotated[int, typer.Option(min=1, help="Messages each of them says.")] = 40,
     ) -> None:
         """Measure the hub beside bare SDK bots on this machine."""
         _run(program.bench(users, each))

@@ -58,6 +58,8 @@ async def _each(config: Configuration, ids: list[str] | None, every: bool, verb:
     async with opened(config) as engine:
         dead = DeadLetters(engine)
         wanted = [letter.id for letter in await dead.list(10_000)] if every else ids or []
+        if not wanted:
+            typer.echo("nothing is dead")
         for id_ in reversed(wanted):  # oldest first, so that a conversation's events keep their order
             found = await (dead.replay(id_) if verb == "replay" else dead.drop(id_))
             typer.echo(f"{verb}: {id_}" if found else f"there is no {id_}")

@@ -62,6 +62,19 @@ def test_the_schema_that_ships_is_the_schema_of_the_code(tmp_path):
     assert json.loads((tmp_path / "s.json").read_text()) == json.loads((ROOT / "config/schema.json").read_text())
 
 
+@pytest.mark.parametrize("words", [("-h",), ("--help",)])
+def test_help_names_the_commands_and_how_to_check_everything(words):
+    result = CliRunner().invoke(cli.command_line(composition.program()), words)
+    assert result.exit_code == 0
+    assert "reload" in result.output
+    assert "run.py test" in result.output
+
+
+def test_a_bench_of_nobody_is_refused():
+    result = CliRunner().invoke(cli.command_line(composition.program()), ["bench", "--users", "0"])
+    assert result.exit_code == 2
+
+
 def test_reload_without_a_hub_says_how_to_start_one(run):
     result = run("reload", "--dry-run")
     assert isinstance(result.exception, HubError)
@@ -83,6 +96,7 @@ async def test_dead_letters_are_listed_replayed_and_dropped(run, store):
         assert run_in_thread(run, "dead", "drop", ids[0]) == [f"there is no {ids[0]}"]
         assert len(run_in_thread(run, "dead", "drop", "--all")) == 2
         assert run_in_thread(run, "dead", "list") == ["nothing is dead"]
+        assert run_in_thread(run, "dead", "replay", "--all") == ["nothing is dead"]
         assert await DeadLetters(engine).list() == []
         assert (await engine.stats()).in_flight == 1
         await engine.close()
