@@ -1,6 +1,7 @@
 """Connects a Slack workspace: Socket Mode through Bolt, the Events API through one route, answers by the Web API."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -24,6 +25,9 @@ from core.adapter import Adapter, Capabilities, Route, Wiring
 from core.errors import BadCredentials, IntakeError, Throttled
 from core.events import Address, AnyEvent, Edited, Message, Part, Sent
 from core.tasks import Tasks
+
+# It warns where SLACK_BOT_TOKEN is in the environment, which is where we tell people to put it.
+logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: record.levelno >= logging.ERROR)
 
 PING_EVERY = 10.0
 """Seconds between two signs of life on the socket."""

@@ -38,6 +38,14 @@ async def test_a_mention_is_answered_in_the_thread_under_it(it: Stage) -> None:
     assert (answer.thread, answer.html) == (said.id, "<b>hi</b>")
 
 
+async def test_a_token_in_the_environment_is_nothing_to_warn_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-another-channel")
+    async with stage(SlackSimulator("socket")):
+        assert caplog.messages == []
+
+
 async def test_a_mention_that_slack_tells_twice_is_one_event(it: Stage) -> None:
     await it.slack.say("@hub hello", room="C1")
     await it.slack.say("next", room="D1")
