@@ -273,3 +273,9 @@ async def test_the_channel_that_is_shown_takes_a_signed_message_and_sends_the_an
 
         await adapter.send(taken[0].address, Part("**hello**"), "key")
         assert sent == [{"room": "r", "thread": "t", "text": "*hello*", "key": "key"}]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_has_each_heading_once(page):
+    found = re.findall(r"^#+ .*", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    assert sorted(found) == sorted(set(found))
