@@ -263,8 +263,7 @@ class Hub:
             turn.purse, work.bill.usage = purse, turn.usage
         if isinstance(verdict, Refusal):
             return self._refused(work, verdict.reason, say(verdict.line, turn.language))
-        if shown and not work.staged.sent:
-            work.delivery.take_up(shown)
+        work.delivery.take_up(shown)
         answer = Answer()
         try:
             async with sign_of_life(work.adapter, work.event.address, self.gate), answering:
@@ -284,6 +283,7 @@ class Hub:
                 raise BotError(f"{type(error).__name__}: {error}") from error
             await log.aexception("bot failed", conversation=work.claim.conversation, event_id=work.event.uid)
             work.staged.reason = f"bot failed: {type(error).__name__}: {error}"
+            work.delivery.take_up([])
             return [Part(say(Sentence.APOLOGY, turn.language, reference=work.event.uid))]
         return await self._said(work, turn, answer.parts())
 
@@ -361,6 +361,7 @@ class Hub:
     def _refused(self, work: Work, reason: str, line: str | None) -> list[Part]:
         """One polite line, or none where it was said before."""
         metrics.count("refusals_total", reason=reason)
+        work.delivery.take_up([])
         return [Part(line)] if line else self._nothing(work, reason)
 
     def _nothing(self, work: Work, reason: str) -> list[Part]:

@@ -75,24 +75,33 @@ class Delivery:
         self._saved = False
         self._shown: list[Part | None] = [None] * len(staged.sent)
         """What each sent message shows, as far as this process knows."""
+        self._earlier: list[Sent] = []
 
     def take_up(self, sent: list[Sent]) -> None:
-        """Begin with messages of an earlier answer: they are edited instead of new ones sent."""
-        self.staged.sent = sent
-        self._shown = [None] * len(sent)
+        """Show this in the messages of an earlier answer: they are edited instead of new ones sent. As long as there is
+        nothing to show, they are left as they are."""
+        self._earlier = sent
 
     async def finish(self, parts: list[Part]) -> None:
         """Show the whole answer, and nothing else. Raises SendError."""
         self.staged.parts = parts
+        self._begin(parts)
         await self.save()  # from here on the bot is not asked again
         await self.show([*parts, *[GONE] * (len(self.staged.sent) - len(parts))])
 
     async def draft(self, parts: list[Part]) -> None:
         """Show what there is so far. Raises SendError."""
+        self._begin(parts)
         await self.save()  # each time: who has lost the turn must not write over the answer of who has it now
         await self.show(parts)
         if not self._saved:
             await self.save()
+
+    def _begin(self, parts: list[Part]) -> None:
+        """From the first word on, the messages of an earlier answer are those of this one."""
+        if parts and self._earlier and not self.staged.sent:
+            self.staged.sent = self._earlier
+            self._shown = [None] * len(self._earlier)
 
     async def show(self, parts: list[Part]) -> None:
         """Edit the messages that differ, send those that are missing; progress is saved before each send."""

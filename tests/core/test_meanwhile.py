@@ -13,9 +13,11 @@ from core.conversation.summary import Summary
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.errors import StoreError
-from core.events import Attachment, Deleted, Edited, Press, User
+from core.events import Attachment, Command, Deleted, Edited, Press, User
 from core.hub import Hub
 from core.limits.limits import Payer
+from core.language.sentences import Sentence
+from core.limits.errors import OverBudget, Refused
 from core.limits.settings import LimitsSettings
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
@@ -213,6 +215,43 @@ async def test_a_changed_question_that_a_limit_refuses_leaves_the_answer_as_it_w
     first, *_ = await chat.say(edited(1, "typo"))
     second, *_ = await chat.say(edited(1, "no typo"))
     assert (first, second) == ("tpyo", "tpyo")
+
+
+@pytest.mark.parametrize("ends", [command("stop", n=2), deleted(1)])
+async def test_a_changed_question_whose_new_answer_ends_before_its_first_word_leaves_the_answer_as_it_was(
+    chat, monkeypatch, ends
+):
+    await chat.say(said("tpyo", 1))
+    Speaking(chat, monkeypatch, first="")
+    await chat.hub.accept(edited(1, "typo"))
+    await chat.until(lambda: chat.hub.under_way._answers)
+    first, *more = await chat.say(ends)
+    assert first == "tpyo"
+    assert more == (["Stopped."] if isinstance(ends, Command) else [])
+
+
+async def test_a_changed_question_whose_new_answer_is_stopped_shows_how_far_that_went(chat, monkeypatch):
+    await chat.say(said("tpyo", 1))
+    Speaking(chat, monkeypatch)
+    await chat.hub.accept(edited(1, "typo"))
+    await chat.until(lambda: chat.adapter.texts == ["Once upon "])
+    assert await chat.say(command("stop", n=2)) == ["Once upon …", "Stopped."]
+
+
+async def test_a_changed_question_that_the_bot_fails_at_leaves_the_answer_as_it_was(chat):
+    await chat.say(said("tpyo", 1))
+    chat.bot.errors = [RuntimeError("broken")] * 2
+    first, apology = await chat.say(edited(1, "typo"))
+    assert first == "tpyo"
+    assert "e1typo" in apology
+
+
+async def test_a_changed_question_that_grows_too_dear_leaves_the_answer_as_it_was(chat):
+    await chat.say(said("tpyo", 1))
+    chat.bot.errors = [OverBudget(Refused("budget_per_user", Sentence.BUDGET, 60.0, is_first=True))]
+    first, refusal = await chat.say(edited(1, "typo"))
+    assert first == "tpyo"
+    assert refusal
 
 
 async def test_a_question_that_is_taken_back_while_it_is_answered_is_not_answered(chat, monkeypatch):
