@@ -3,7 +3,7 @@
 Pure: the events that wait in a mailbox go in, and what the next turn is about comes out."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from core.language.stop import means_stop
 
 Overlap = Literal["queue", "collect", "interrupt"]
 """Each message gets its answer in turn | quick messages become one | a new message ends the answer before it."""
+
+Said = TypeVar("Said", Message, Edited)
 
 Cut = Literal["stopped", "interrupted", "withdrawn", "edited"]
 """Why an answer is not given, or not to its end."""
@@ -33,6 +35,9 @@ class Question(msgspec.Struct, frozen=True):
 def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[[AnyEvent], bool]) -> Question:
     """The turn of the first of the `waiting` events, in the light of those behind it."""
     head, *later = waiting
+    if isinstance(head, Edited):
+        changed, is_withdrawn = _as_edited(head, later)
+        return Question(changed, _ids(head), cut="withdrawn" if is_withdrawn else None)
     if not isinstance(head, Message | Command):
         return Question(head, _ids(head))
     is_stopped = any(asks_to_stop(event) and is_for_us(event) for event in later)
@@ -96,7 +101,7 @@ def _is_more(said: Message, head: Message) -> bool:
     )
 
 
-def _as_edited(said: Message, later: Sequence[AnyEvent]) -> tuple[Message, bool]:
+def _as_edited(said: Said, later: Sequence[AnyEvent]) -> tuple[Said, bool]:
     """A message as it reads now, and whether it was taken back."""
     for event in later:
         if not said.message_id or event.message_id != said.message_id or not in_one_room(event, said):

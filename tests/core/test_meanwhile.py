@@ -201,6 +201,19 @@ async def test_changing_an_answered_question_changes_the_answer(chat):
     assert await history(chat) == [("user", "typo"), ("assistant", "typo"), ("user", "next"), ("assistant", "next")]
 
 
+async def test_a_question_that_is_changed_twice_is_answered_as_it_was_changed_last(chat, monkeypatch):
+    await chat.say(said("tpyo", 1))
+    speaking = Speaking(chat, monkeypatch)
+    await chat.hub.accept(edited(1, "typo"))
+    await chat.until(lambda: chat.adapter.texts == ["Once upon "])
+    await chat.hub.accept(edited(1, "no typo"))
+    await chat.until(lambda: len(speaking.asked) == 2)
+    speaking.go.set()
+    await chat.settled()
+    assert chat.adapter.texts == ["Once upon (no typo)"]
+    assert [turn.text for turn in speaking.asked] == ["typo", "no typo"]
+
+
 async def test_a_changed_question_is_not_answered_again_where_nothing_has_changed_or_can_be(chat, monkeypatch):
     await chat.say(said("same", 1))
     assert await chat.say(edited(1, "same"), edited(7, "of something else")) == ["same"]

@@ -42,6 +42,11 @@ def test_a_message_that_was_taken_back_before_its_turn_is_not_answered():
     assert ask(said("a", 1), said("b", 2), deleted(1)).cut == "withdrawn"
 
 
+def test_a_change_that_was_changed_again_or_taken_back_is_read_as_it_stands():
+    assert ask(edited(1, "typo"), edited(2, "other"), edited(1, "no typo")).event.text == "no typo"
+    assert ask(edited(1, "typo"), deleted(1)).cut == "withdrawn"
+
+
 @pytest.mark.parametrize("stop", [command("stop"), said("Stop!", 9), said("やめて", 9)])
 def test_what_waits_before_a_word_to_stop_is_not_answered(stop):
     assert ask(said("a", 1), said("b", 2), stop).cut == "stopped"
