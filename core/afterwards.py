@@ -1,17 +1,17 @@
 """What is done after an answer was sent, in nobody's way: bots look back, and their summaries are kept."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 
 from core.bot import Bot, Notes, Remembered
+from core.cancel import cancelled
 from core.conversation.session import Session, current
 from core.engine.engine import Claim, Engine
 from core.errors import StoreError
-from core.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +26,7 @@ class Afterwards:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._looking = Tasks()
-        """By their conversation."""
+        self._looking: dict[str, tuple[Bot[Any], asyncio.Task[None]]] = {}
 
     def reflect(
         self, bot: Bot[Any], claim: Claim, session: Session, said: Sequence[Remembered], notes: Notes | None
@@ -36,11 +35,13 @@ class Afterwards:
         if type(bot).reflect is Bot.reflect or claim.conversation in self._looking or len(self._looking) >= AT_ONCE:
             return
         look = self._look(bot, claim, session, [*session.history, *said], notes or session.notes)
-        self._looking.start(look, claim.conversation)
+        task = asyncio.create_task(look, name="afterwards")
+        self._looking[claim.conversation] = bot, task
+        task.add_done_callback(lambda _: self._looking.pop(claim.conversation, None))
 
-    async def stop(self) -> None:
-        """Let go of what is under way: it is done anew after a later answer."""
-        await self._looking.end()
+    async def stop(self, bots: Collection[Bot[Any]] | None = None) -> None:
+        """Let go of what is under way, with these bots or with all: it is done anew after a later answer."""
+        await cancelled([task for bot, task in self._looking.values() if bots is None or bot in bots])
 
     async def _look(
         self, bot: Bot[Any], claim: Claim, session: Session, records: Sequence[Remembered], notes: Notes

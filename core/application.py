@@ -211,6 +211,7 @@ class Application:
         """Close what turns of former channels may still be using, when those have ended."""
         limit = self.config.hub.drain
         await asyncio.gather(*(channel.idle(limit) for channel in channels))
+        await self.hub.ending.afterwards.stop(old_bots)
         await making.stop(old_bots)
         if models is not None:
             await models.close()

@@ -74,6 +74,28 @@ async def test_former_bots_and_models_outlive_the_turns_that_use_them(store, tmp
         await until(lambda: built.bots[0].stopped and closed)
 
 
+async def test_a_former_bot_is_stopped_only_when_it_looks_back_no_more(store, tmp_path, prefix, closed):
+    looking, looked = asyncio.Event(), []
+
+    class LooksBack(Noted):
+        async def reflect(self, *_):
+            looking.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                looked.append((self.stopped, len(closed)))
+
+    built = Built()
+    built.bot_class = LooksBack
+    one = configuration(store, tmp_path, desk="a")
+    async with running(one, built, prefix) as application:
+        await application.hub.accept(Message(uid="1", address=Address("desk", "r"), user=ANN, text="hi", direct=True))
+        await looking.wait()
+        await application.apply(replace(one, models={"default": MODEL}))
+        await until(lambda: built.bots[0].stopped and closed)
+        assert looked == [(0, 0)]
+
+
 async def test_a_refused_configuration_leaves_no_models_open(store, tmp_path, prefix, closed):
     class Refuses(FakeBot):
         async def start(self):
