@@ -9,7 +9,7 @@ import structlog
 
 from core.bot import Bot, Notes, Remembered
 from core.cancel import cancelled
-from core.conversation.session import Session, current
+from core.conversation.session import Session
 from core.engine.engine import Claim, Engine
 from core.errors import StoreError
 
@@ -34,7 +34,7 @@ class Afterwards:
         """Have the bot look back at a session to which `said` was just added."""
         if type(bot).reflect is Bot.reflect or claim.conversation in self._looking or len(self._looking) >= AT_ONCE:
             return
-        look = self._look(bot, claim, session, [*session.history, *said], notes or session.notes)
+        look = self._look(bot, claim, session.after(said), notes or session.notes)
         task = asyncio.create_task(look, name="afterwards")
         self._looking[claim.conversation] = bot, task
         task.add_done_callback(lambda _: self._looking.pop(claim.conversation, None))
@@ -43,16 +43,13 @@ class Afterwards:
         """Let go of what is under way, with these bots or with all: it is done anew after a later answer."""
         await cancelled([task for bot, task in self._looking.values() if bots is None or bot in bots])
 
-    async def _look(
-        self, bot: Bot[Any], claim: Claim, session: Session, records: Sequence[Remembered], notes: Notes
-    ) -> None:
-        history = current(records)
-        first = session.first + len(records) - len(history)
+    async def _look(self, bot: Bot[Any], claim: Claim, session: Session, notes: Notes) -> None:
         try:
             async with asyncio.timeout(LIMIT):
-                summary = await bot.reflect(history, session.summary, first, notes)
+                summary = await bot.reflect(session.history, session.summary, session.first, notes)
             if summary is not None and summary != session.summary:
-                await self._engine.summarize(claim, session.id or claim.token, msgspec.json.encode(summary))
+                stored = msgspec.json.encode(session.stored(summary))
+                await self._engine.summarize(claim, session.id or claim.token, stored)
         except (TimeoutError, StoreError) as error:
             log.info("no summary was kept", conversation=claim.conversation, error=str(error))
         except Exception:

@@ -44,6 +44,8 @@ class Remembered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the model counted, or what it was estimated at; 0 where no model was asked."""
     model: str = ""
     """Which model said it, as its server calls it."""
+    instead: int = -1
+    """The number in the session of what was said anew with it, which may have left the store; -1: nothing was."""
 
 
 class Notes(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -47,7 +47,7 @@ class Ending:
         if staged.silence:
             self.silences[staged.silence] += 1
         elif remember:
-            self.afterwards.reflect(work.channel.bot, claim, work.session, remember, staged.notes)
+            self.afterwards.reflect(work.channel.bot, claim, work.whole, remember, staged.notes)
 
     async def _commit(self, work: Work, outcome: Outcome, remember: Sequence[Remembered]) -> None:
         """Again where accounts were joined meanwhile, or people erased: their notes and ours are both kept."""

@@ -210,7 +210,7 @@ class Hub:
         payer = Payer(await self.people.payer(own), head.address.channel, head.address.room)
         bill = Bill(self.limits, payer, turn_id, claim.token)
         person = await self.people.person(own)
-        return Work(claim, asked, session, channel, adapter, delivery, turn_id, bill, time.monotonic(), person)
+        return Work(claim, asked, session, channel, adapter, delivery, turn_id, bill, time.monotonic(), person, session)
 
     async def _take(self, work: Work, answering: Answering) -> None:
         staged = work.staged
@@ -327,7 +327,7 @@ class Hub:
         if not parts:
             return self._nothing(work, "bot silent")
         if turn.kept and not turn.forgotten:
-            staged.remember = exchange(work.event, work.question.ids, turn, parts, work.claim.time)
+            self._remember(work, turn, parts)
         return await fitted(parts, work.adapter)
 
     async def _cut_short(self, work: Work, turn: Turn, answer: Answer, cut: Cut) -> list[Part] | None:
@@ -344,12 +344,16 @@ class Hub:
         parts[-1] = msgspec.structs.replace(parts[-1], text=parts[-1].text.rstrip() + BROKEN_OFF, choices=())
         return await self._said(work, turn, parts)
 
+    def _remember(self, work: Work, turn: Turn, parts: Sequence[Part]) -> None:
+        said = exchange(work.event, work.question.ids, turn, parts, work.claim.time)
+        work.staged.remember = said if work.session is work.whole else work.whole.anew(said)
+
     def _unanswered(self, work: Work, cut: Cut) -> list[Part]:
         """Nothing is said to a question; one that others followed is kept for the answer to these."""
         if cut == "stopped":
             work.note(msgspec.structs.replace(work.session.notes, stopped=True))
         if cut == "interrupted":
-            work.staged.remember = exchange(work.event, work.question.ids, turn_of(work), (), work.claim.time)
+            self._remember(work, turn_of(work), ())
         return self._nothing(work, cut)
 
     def _taken_back(self, work: Work) -> list[Part]:

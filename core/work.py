@@ -12,7 +12,7 @@ from core.adapter import Adapter, Settings
 from core.archive.record import Kept, Said, TakenBack
 from core.bot import Bot, Notes, Remembered, Turn
 from core.conversation.key import account, joins, key, place
-from core.conversation.session import Session, total
+from core.conversation.session import NEW, Session, total
 from core.delivery.deliver import Delivery, Staged
 from core.engine.engine import Claim, Trace
 from core.events import AnyEvent, Command, Deleted, Edited, Message, Press, Sent
@@ -62,6 +62,7 @@ class Work:
     claim: Claim
     question: Question
     session: Session
+    """As far as it plays a part: for a question that was changed, as it was when that was asked first."""
     channel: Channel
     adapter: Adapter[Any]
     delivery: Delivery
@@ -73,6 +74,8 @@ class Work:
     """When it began, by the monotonic clock."""
     person: str = ""
     """Who the account belongs to; empty where it stands on its own."""
+    whole: Session = NEW
+    """As it was found."""
 
     @property
     def event(self) -> AnyEvent:

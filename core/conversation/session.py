@@ -1,7 +1,9 @@
 """What a conversation remembers: its messages as a turn reads them, and what a turn adds."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TypeVar
 
 import msgspec
@@ -30,27 +32,46 @@ class Session:
     notes: Notes = NO_NOTES
     summary: Summary | None = None
     first: int = 0
-    """The number in the session of `history[0]`."""
+    """The number of `history[0]` as bots count, without a gap."""
     id: str = ""
+    numbers: Sequence[int] = ()
+    """Those of the records of `history` in the store, where one that stands for an older one has its own, and one that
+    is gone leaves a gap. A summary is stored by these, which never change."""
+    end: int = 0
+    """The number of the record that is appended next."""
 
     @classmethod
     def of(cls, claim: Claim) -> "Session":
         """What cannot be read (another version wrote it) is left out: the conversation goes on without it."""
-        stored = [record for each in claim.history if (record := _read(_remembered, each))]
-        history = current(stored)
-        return cls(
-            history,
-            read_notes(claim.notes),
-            _read(_summary, claim.summary),
-            claim.first + len(claim.history) - len(history),
-            claim.session,
-        )
+        found = ((number, _read(_remembered, each)) for number, each in enumerate(claim.history, claim.first))
+        stored = [(number, record) for number, record in found if record]
+        numbers, history = current([number for number, _ in stored], [record for _, record in stored])
+        end = claim.first + len(claim.history)
+        summary = _placed(_read(_summary, claim.summary), numbers, end)
+        return cls(history, read_notes(claim.notes), summary, end - len(history), claim.session, numbers, end)
+
+    def after(self, said: Sequence[Remembered]) -> "Session":
+        """With what a turn has added to it."""
+        end = self.end + len(said)
+        numbers, history = current([*self.numbers, *range(self.end, end)], [*self.history, *said])
+        summary = _placed(self.stored(self.summary) if self.summary else None, numbers, end)
+        return replace(self, history=history, numbers=numbers, end=end, first=end - len(history), summary=summary)
+
+    def anew(self, said: Sequence[Remembered]) -> list[Remembered]:
+        """As it is remembered in place of what it was before."""
+        numbers = dict(zip(map(_name, self.history), self.numbers, strict=True))
+        return [msgspec.structs.replace(record, instead=numbers.get(_name(record), -1)) for record in said]
+
+    def stored(self, summary: Summary) -> Summary:
+        """A summary as it is kept."""
+        at = max(0, summary.upto - self.first)
+        return Summary(summary.text, self.numbers[at] if at < len(self.numbers) else self.end)
 
     def before(self, message_id: str, place: str) -> "Session":
         """As it was when that message was said there."""
         for at, said in enumerate(self.history):
             if said.role == "user" and said.place == place and message_id in said.ids:
-                return replace(self, history=self.history[:at])
+                return replace(self, history=self.history[:at], numbers=self.numbers[:at])
         return self
 
     def question(self, message_id: str, place: str) -> Remembered | None:
@@ -67,29 +88,42 @@ class Session:
 NEW = Session()
 
 
-def current(records: Sequence[Remembered]) -> list[Remembered]:
-    """Messages as they stand: sessions are only appended to, so one that was said anew stands in its first place, and
-    one that was taken back (its text is empty) is gone with its answer."""
-    names = [
-        (record.role, record.place, record.of if record.role == "assistant" else record.ids[0] if record.ids else "")
-        for record in records
-    ]
-    if len(set(names)) == len(names) and all(record.text for record in records):
-        return list(records)  # as it is with nearly every turn
-    found: dict[tuple[str, str, str], int] = {}
-    kept: list[Remembered] = []
-    for name, record in zip(names, records, strict=True):
+def current(numbers: Sequence[int], records: Sequence[Remembered]) -> tuple[Sequence[int], Sequence[Remembered]]:
+    """Messages as they stand, and under which number: sessions are only appended to, so one that was said anew stands
+    in its first place, and one that was taken back (its text is empty) is gone with its answer."""
+    names = [_name(record) for record in records]
+    if len(set(names)) == len(names) and all(record.text and record.instead < 0 for record in records):
+        return numbers, records  # as it is with nearly every turn
+    found: dict[_Name, int] = {}
+    kept: list[tuple[int, Remembered]] = []
+    for name, number, record in zip(names, numbers, records, strict=True):
         at = found.setdefault(name, len(kept)) if name[2] else len(kept)
         if at == len(kept):
-            kept.append(record)
+            kept.append((number if record.instead < 0 else record.instead, record))
         else:
-            kept[at] = record
-    gone = {(said.place, id_) for said in kept if said.role == "user" and not said.text for id_ in said.ids}
-    if not gone:
-        return kept
-    asked = [said for said in kept if said.role == "user" and gone & {(said.place, id_) for id_ in said.ids}]
+            kept[at] = kept[at][0], record
+    gone = {(said.place, id_) for _, said in kept if said.role == "user" and not said.text for id_ in said.ids}
+    asked = [said for _, said in kept if said.role == "user" and gone & {(said.place, id_) for id_ in said.ids}]
     gone |= {(said.place, id_) for said in asked for id_ in said.ids}
-    return [said for said in kept if not gone & {(said.place, id_) for id_ in (*said.ids, said.of)}]
+    left = [each for each in kept if not gone & {(each[1].place, id_) for id_ in (*each[1].ids, each[1].of)}]
+    left.sort(key=itemgetter(0))
+    return [number for number, _ in left], [said for _, said in left]
+
+
+_Name = tuple[str, str, str]
+
+
+def _name(record: Remembered) -> _Name:
+    """The same for what stands for the same message."""
+    last = record.of if record.role == "assistant" else record.ids[0] if record.ids else ""
+    return record.role, record.place, last
+
+
+def _placed(stored: Summary | None, numbers: Sequence[int], end: int) -> Summary | None:
+    """A summary as bots count; None for one of a session that is over."""
+    if stored is None or stored.upto > end:
+        return None
+    return Summary(stored.text, end - len(numbers) + bisect_left(numbers, stored.upto))
 
 
 def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Part], now: float) -> list[Remembered]:

@@ -34,7 +34,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     text: str
     upto: int
-    """The number in the session of the first message that it does not cover."""
+    """The number of the first message that it does not cover."""
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -455,6 +455,23 @@ async def test_a_bot_looks_back_after_its_answer_and_its_summary_comes_with_the_
     assert chat.bot.turns[-1].summary == Summary("2 messages", 2)
 
 
+async def test_a_summary_covers_what_it_was_made_of_also_when_that_was_changed_since(chat, monkeypatch):
+    looked = []
+
+    async def reflect(self, history, summary, first, notes):
+        looked.append([record.text for record in history])
+        return summary or Summary("of one", first + 2)
+
+    monkeypatch.setattr(FakeBot, "reflect", reflect)
+    for number, event in enumerate((said("one", 1), said("two", 2), edited(1, "One")), 1):
+        await chat.say(event)
+        await chat.until(lambda number=number: len(looked) == number and not chat.hub.ending.afterwards._looking)
+    await chat.say(said("three", 3))
+    turn = chat.bot.turns[-1]
+    assert looked[2] == [record.text for record in turn.history] == ["One", "One", "two", "two"]
+    assert turn.summary.upto - turn.first == 2
+
+
 async def test_a_summary_of_a_session_that_was_reset_is_not_kept(chat, monkeypatch):
     looking, go = asyncio.Event(), asyncio.Event()
 
