@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from core.model.tools import ToolError, Tools
+from core.limits.purse import Purse
+from core.model.tools import RunContext, ToolError, Tools
 from core.safety import fenced
 
 ToolName = Literal["now", "calculate", "search_documents"]
 
-Find = Callable[[str], Awaitable[Sequence[tuple[str, str, str]]]]
+Find = Callable[[str, Purse | None], Awaitable[Sequence[tuple[str, str, str]]]]
 """Sections that may hold the answer: (heading, file, text)."""
 
 _LARGEST = 4096
@@ -73,9 +74,10 @@ def shipped(find: Find | None) -> Tools:
         @tools.add
         async def search_documents(
             question: Annotated[str, Field(description="What to look for, in a few words", max_length=300)],
+            context: RunContext,
         ) -> str:
             """Look something up in the documents that this bot answers from. Name the file as your source."""
-            found = await find(question)
+            found = await find(question, context.purse)
             texts = (fenced(text, f"document {title}", file) for title, file, text in found)
             return "\n\n".join(texts) or "The documents say nothing about that."
 

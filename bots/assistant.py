@@ -22,13 +22,14 @@ from core.errors import ConfigError
 from core.events import Part
 from core.language.sentences import Sentence, say, when
 from core.limits.errors import OverBudget
+from core.limits.purse import Purse
 from core.model import consent
 from core.model.consent import Pending, Verdict
 from core.model.converse import settle
 from core.model.errors import ModelError, ModelUnavailable
 from core.model.mcp import MCPServers, MCPSettings
 from core.model.metered import Metered
-from core.model.port import ChatMessage, End, Model
+from core.model.port import ChatMessage, Model
 from core.model.tools import declined
 
 log = structlog.get_logger(__name__)
@@ -153,22 +154,22 @@ class Bot(port.Bot[AssistantSettings]):
                     yield piece
 
     async def reflect(
-        self, history: Sequence[port.Remembered], summary: Summary | None, first: int, notes: port.Notes
+        self,
+        history: Sequence[port.Remembered],
+        summary: Summary | None,
+        first: int,
+        notes: port.Notes,
+        purse: Purse,
     ) -> Summary | None:
-        model = self._summarist
-        if model is None:
+        if self._summarist is None:
             return None
-        return await reflected(model, self.settings.context, self._counts, history, summary, first)
+        return await reflected(
+            Metered(self._summarist, purse), self.settings.context, self._counts, history, summary, first
+        )
 
     def _model_of(self, turn: port.Turn) -> Model | None:
         """Which model answers a turn, which is told what it took; the one place where a turn gets it."""
-        if self._model is None:
-            return None
-
-        def booked(end: End) -> None:
-            turn.usage.append(port.Usage(end.model, end.prompt_tokens, end.completion_tokens, end.cost))
-
-        return Metered(self._model, turn.purse, booked)
+        return Metered(self._model, turn.purse) if self._model else None
 
     async def _agreed(self, turn: port.Turn, pending: Pending) -> Pieces:
         """Do what the user agreed to; the session learns of it, however the answer ends."""

@@ -14,6 +14,7 @@ from bots._knowledge.words import telling
 from core import bot as port
 from core.events import Choice, Part
 from core.language.sentences import Sentence, say
+from core.limits.purse import Purse
 from core.model.embeddings import Embedder
 
 log = structlog.get_logger(__name__)
@@ -86,11 +87,13 @@ class Bot(port.Bot[KnowledgeSettings]):
         await self.library.stop()
 
     async def respond(self, turn: port.Turn) -> AsyncIterator[str | Part | port.Restart]:
-        yield await self._answer(turn.text.strip(), turn.language)
+        yield await self._answer(turn.text.strip(), turn.language, turn.purse)
 
-    async def sources(self, question: str, most: int = 5) -> list[Source]:
-        """What may hold the answer, best first; empty when the documents do not speak of it."""
-        index, hits = await self.library.search(question)
+    async def sources(self, question: str, purse: Purse | None = None, most: int = 5) -> list[Source]:
+        """What may hold the answer, best first; empty when the documents do not speak of it.
+
+        `purse`: of whoever asks."""
+        index, hits = await self.library.search(question, purse)
         told: list[Section] = []
         found: list[Source] = []
         for hit in hits:
@@ -100,11 +103,11 @@ class Bot(port.Bot[KnowledgeSettings]):
                 found.append(self._source(hit.section, text, len(found) + 1))
         return found
 
-    async def find(self, question: str, most: int = 3) -> list[tuple[str, str, str]]:
+    async def find(self, question: str, purse: Purse | None = None, most: int = 3) -> list[tuple[str, str, str]]:
         """The same as (heading, file, text)."""
-        return [(source.title, source.file, source.text) for source in await self.sources(question, most)]
+        return [(source.title, source.file, source.text) for source in await self.sources(question, purse, most)]
 
-    async def _answer(self, text: str, language: str) -> Part:
+    async def _answer(self, text: str, language: str, purse: Purse) -> Part:
         words = set(re.findall(r"[^\W\d_]+(?:[\u0900-\u0963\u064b-\u065f]+[^\W\d_]*)*", text.casefold()))
         index = self.library.index
         if text.startswith(PREFIX):
@@ -117,7 +120,7 @@ class Bot(port.Bot[KnowledgeSettings]):
             return _offer(index, say(Sentence.DOCUMENTS_HELLO, language), language)
         elif words <= _THANKS:
             return Part(say(Sentence.WELCOME, language))
-        index, found = await self.library.search(text)
+        index, found = await self.library.search(text, purse)
         if best := next((hit.section for hit in found if hit.coverage >= _KNOWN), None):
             near = [hit.section for hit in found if _is_near(hit) and hit.section is not best]
             return self._tell(index, best, [*near, *index.beside(best)], language)

@@ -12,7 +12,7 @@ from core.conversation.calibration import Calibrations
 from core.conversation.summary import Summary
 from core.events import Attachment, Choice, Part, User
 from core.language.detect import choose
-from core.limits.purse import Purse
+from core.limits.purse import Purse, Usage
 from core.model.embeddings import Embedder
 from core.model.port import Model
 from core.persona.settings import Personality
@@ -68,16 +68,6 @@ class Notes(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_NOTES = Notes()
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """What one call of a model took."""
-
-    model: str
-    """As its server calls it."""
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float = 0.0
-
-
 @dataclass(slots=True)
 class Turn:
     """One event on its way to an answer."""
@@ -102,10 +92,8 @@ class Turn:
     """Of the older part of the session."""
     first: int = 0
     """The number in the session of `history[0]`: which messages `summary` covers already."""
-    purse: Purse | None = None
-    """What its models may cost; None where nothing limits that."""
-    usage: list[Usage] = field(default_factory=list, init=False)
-    """What the models took, call by call."""
+    purse: Purse = field(default_factory=Purse)
+    """What its models may cost, and what they took."""
     problem: str = field(default="", init=False)
     """What an admin who was told the reference is to find: why the answer is none, or not the model's."""
     tokens: int = field(default=0, init=False)
@@ -117,6 +105,11 @@ class Turn:
     def language(self) -> str:
         """The tag of the language to talk in: what the platform says of the user, else what they write."""
         return self.notes.language or choose(self.user.locale, None, self.text)
+
+    @property
+    def usage(self) -> list[Usage]:
+        """What the models took, call by call."""
+        return self.purse.usage
 
     def note(self, **changes: object) -> None:
         """Change what the session keeps beside its messages; it counts when the turn is committed."""
@@ -197,10 +190,15 @@ class Bot(ABC, Generic[S]):
         Nothing yielded is a deliberate silence. May be cancelled at any await, and run again after a crash."""
 
     async def reflect(
-        self, history: Sequence[Remembered], summary: Summary | None, first: int, notes: Notes
+        self,
+        history: Sequence[Remembered],
+        summary: Summary | None,
+        first: int,
+        notes: Notes,
+        purse: Purse,
     ) -> Summary | None:
         """After an answer was sent, with it at the end of `history`: a newer summary of what is older, or None.
 
         In nobody's way: nothing waits for it, and it may be cancelled. `first`: the number in the session of
-        `history[0]`."""
+        `history[0]`. `purse`: from which whoever was answered pays for it; OverBudget may be left to the caller."""
         return None

@@ -25,7 +25,7 @@ class Ending:
 
     def __init__(self, engine: Engine, *, archived: bool) -> None:
         """`archived`: what is said goes into the archive."""
-        self.afterwards = Afterwards(engine)
+        self.afterwards = Afterwards(engine, archived=archived)
         self.silences: Counter[str] = Counter()
         """Reason -> how many events this process passed over for it."""
         self._engine = engine
@@ -35,7 +35,7 @@ class Ending:
         """The answer was sent, or is a silence; or it was a last word about a turn that failed.
 
         Raises Stale, or StoreError."""
-        staged, claim = work.staged, work.claim
+        staged = work.staged
         if staged.reason:
             await self.bury(work, staged.reason)
             return
@@ -47,7 +47,7 @@ class Ending:
         if staged.silence:
             self.silences[staged.silence] += 1
         elif remember:
-            self.afterwards.reflect(work.channel.bot, claim, work.whole, remember, staged.notes)
+            self.afterwards.reflect(work, remember)
 
     async def _commit(self, work: Work, outcome: Outcome, remember: Sequence[Remembered]) -> None:
         """Again where accounts were joined meanwhile, or people erased: their notes and ours are both kept."""
@@ -80,13 +80,9 @@ class Ending:
 
 
 def _count(work: Work, outcome: str) -> None:
-    """For the metrics: how the turn ended, how long it took, and what its models took."""
+    """For the metrics: how the turn ended, and how long it took."""
     staged = work.staged
     metrics.count("events_total", staged.events, channel=work.event.address.channel, outcome=outcome)
     metrics.observe("turn_seconds", time.monotonic() - work.began)
     if staged.silence:
         metrics.count("silences_total", reason=staged.silence)
-    for used in staged.usage:
-        metrics.count("model_tokens_total", used.prompt_tokens, model=used.model, kind="prompt")
-        metrics.count("model_tokens_total", used.completion_tokens, model=used.model, kind="completion")
-        metrics.count("model_cost_total", used.cost, model=used.model)

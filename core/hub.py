@@ -260,7 +260,7 @@ class Hub:
             purse = await work.bill.reserve(0 if command or is_refused else work.channel.bot.most(turn))
             if isinstance(purse, Refused):
                 return self._refused(work, purse.limit, refusal(purse, turn.language) if purse.is_first else None)
-            turn.purse, work.bill.usage = purse, turn.usage
+            turn.purse = purse
         if isinstance(verdict, Refusal):
             return self._refused(work, verdict.reason, say(verdict.line, turn.language))
         work.delivery.take_up(shown)

@@ -17,6 +17,7 @@ from core.delivery.deliver import Delivery, Staged
 from core.engine.engine import Claim, Trace
 from core.events import AnyEvent, Command, Deleted, Edited, Message, Press, Sent
 from core.limits.bill import Bill
+from core.limits.purse import Usage
 from core.overlap import Question, asks_to_stop
 from core.people.flow import Here
 from core.people.people import Sender
@@ -228,11 +229,12 @@ def archived(work: Work, said: Sequence[Remembered]) -> Kept | TakenBack | None:
     if isinstance(event, Deleted):  # also of what no session remembers any more
         to = event.address
         return TakenBack(to.channel, to.room, event.message_id, work.claim.time) if event.message_id else None
-    return _kept(work, said) if any(record.text for record in said) else None
+    return kept(work, said, work.staged.usage) if any(record.text for record in said) else None
 
 
-def _kept(work: Work, said: Sequence[Remembered]) -> Kept:
-    used, staged, claim = total(work.staged.usage), work.staged, work.claim
+def kept(work: Work, said: Sequence[Remembered], usage: Sequence[Usage]) -> Kept:
+    """What the archive is to keep of an answered turn, or of what else it made models do."""
+    used, staged, claim = total(usage), work.staged, work.claim
     return Kept(
         conversation=claim.conversation,
         session=claim.session or claim.token,

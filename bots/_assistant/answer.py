@@ -159,7 +159,8 @@ def asker(turn: Turn) -> str:
 
 def context(turn: Turn, language: str, key: str) -> RunContext:
     """For whom tools run. `key`: names the turn, or the question that was agreed to."""
-    return RunContext(f"{turn.conversation} {key}", asker(turn), turn.user.name, turn.conversation, language)
+    key = f"{turn.conversation} {key}"
+    return RunContext(key, asker(turn), turn.user.name, turn.conversation, language, turn.purse)
 
 
 def _written(message: ChatMessage) -> str:

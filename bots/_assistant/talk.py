@@ -22,6 +22,7 @@ from core.conversation.settings import ContextSettings
 from core.events import Part
 from core.language.sentences import Sentence, say
 from core.limits.errors import OverBudget
+from core.limits.purse import Purse
 from core.model import consent
 from core.model.errors import ModelError, ModelUnavailable
 from core.model.port import ChatMessage, Model
@@ -50,7 +51,7 @@ class Talk:
         toolbox: Toolbox,
         calibrations: Calibrations,
         counts: Counts,
-        find: Callable[[str], Awaitable[Sequence[Source]]] | None,
+        find: Callable[[str, Purse], Awaitable[Sequence[Source]]] | None,
     ) -> None:
         """`personas`: those of the personalities that a user may choose; `links`: hosts, None: all; `find`: searches
         the documents."""
@@ -81,7 +82,7 @@ class Talk:
         personality = self.personality(turn)
         mark = canary(f"{self._secret}:{turn.conversation}")
         tools, described = self._toolbox.tools, self._toolbox.described
-        sources = await self._find(turn.text) if self._find else ()
+        sources = await self._find(turn.text, turn.purse) if self._find else ()
         system = _system(personality, turn, language, mark) + (_OF_TOOLS if tools else "") + _listed(sources)
         answer = Answer(
             model,

@@ -16,6 +16,8 @@ from bots._knowledge.files import Found
 from bots._knowledge.index import Document, Hit, Index
 from bots._knowledge.nearness import Nearness, fused
 from core.errors import ConfigError
+from core.limits.errors import OverBudget
+from core.limits.purse import Purse
 from core.model.embeddings import Embedder
 from core.model.errors import ModelError
 from core.model.vectors import Vector
@@ -99,12 +101,14 @@ class Library:
         while self._tasks and not (self._is_away and self._tasks.keys() <= {"embed"}):
             await asyncio.wait(list(self._tasks.values()), timeout=0.05)
 
-    async def search(self, question: str) -> tuple[Index, list[Hit]]:
-        """What says most of what was asked, by its words and, with embeddings, by its meaning; best first."""
+    async def search(self, question: str, purse: Purse | None = None) -> tuple[Index, list[Hit]]:
+        """What says most of what was asked, by its words and, with embeddings, by its meaning; best first.
+
+        `purse`: from which embeddings are paid for; where it does not cover them, words alone have to do."""
         await self.keep_up()
         index = self.index
         hits = await asyncio.to_thread(index.search, question)
-        return index, await self._with_meaning(question, index, hits)
+        return index, await self._with_meaning(question, index, hits, purse)
 
     async def keep_up(self) -> None:
         """Look at the files if that was long enough ago; a little time is given to what has changed."""
@@ -115,11 +119,13 @@ class Library:
             return
         await asyncio.wait([self._only("look", self._look)], timeout=self._paces.wait)
 
-    async def _with_meaning(self, question: str, index: Index, hits: list[Hit]) -> list[Hit]:
+    async def _with_meaning(self, question: str, index: Index, hits: list[Hit], purse: Purse | None) -> list[Hit]:
         if self._embedder is None or not len(self._nearness) or not question.strip():
             return hits
         try:
-            vector = await self._embedder.question(question)
+            vector = await self._embedder.question(question, purse)
+        except OverBudget:
+            return hits
         except ModelError as error:
             self._note(error)
             return hits

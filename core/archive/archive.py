@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, delete, func, or_, select, update
+from sqlalchemy import Row, Select, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -154,9 +154,11 @@ class Archive:
 
     async def usage(self, since: float, until: float, account: str = "") -> list[Used]:
         """What each account (or one) took on each day, from the day of `since` to that of `until`, Unix seconds."""
+        has_words = select(said.c.entry).where(said.c.entry == turns.c.entry).exists()
+        count = func.sum(case((has_words, 1), else_=0))
         sums = [func.sum(column) for column in (turns.c.prompt_tokens, turns.c.completion_tokens, turns.c.cost)]
         wanted = (
-            select(turns.c.day, turns.c.account, func.count(), *sums)
+            select(turns.c.day, turns.c.account, count, *sums)
             .where(turns.c.day.between(int(since // DAY), int(until // DAY)))
             .group_by(turns.c.day, turns.c.account)
             .order_by(turns.c.day, turns.c.account)

@@ -26,7 +26,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One turn that was answered."""
+    """One turn that was answered; without messages: what models did for it afterwards."""
 
     conversation: str
     session: str

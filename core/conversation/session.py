@@ -9,11 +9,12 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from core.bot import NO_NOTES, Notes, Remembered, Turn, Usage
+from core.bot import NO_NOTES, Notes, Remembered, Turn
 from core.conversation.key import place
 from core.conversation.summary import Summary
 from core.engine.engine import Claim
 from core.events import AnyEvent, Part, Press
+from core.limits.purse import Usage
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -150,7 +151,7 @@ def exchange(event: AnyEvent, ids: Sequence[str], turn: Turn, parts: Sequence[Pa
         choices=tuple(choice for part in parts for choice in part.choices),
         of=ids[0] if ids else "",
         tokens=sum(used.completion_tokens for used in turn.usage),
-        model=turn.usage[-1].model if turn.usage else "",
+        model=next((used.model for used in reversed(turn.usage) if used.completion_tokens), ""),
     )
     return [question, answer]
 

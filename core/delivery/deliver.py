@@ -12,10 +12,11 @@ import msgspec
 
 from core import metrics
 from core.adapter import Adapter
-from core.bot import NO_NOTES, Notes, Remembered, Usage
+from core.bot import NO_NOTES, Notes, Remembered
 from core.delivery.gate import Gate
 from core.errors import Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part, Sent
+from core.limits.purse import Usage
 
 TRIES = 3
 """Attempts at one part within a turn; after these the turn itself is tried again later."""

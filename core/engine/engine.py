@@ -312,6 +312,10 @@ class Engine:
         at = self.shards[claim.shard]
         return bool(await self._batch.run("summarize", (at.note + claim.conversation,), (session, summary)))
 
+    async def archive(self, claim: Claim, entry: bytes) -> None:
+        """Send the archive what belongs to no commit. Raises StoreError."""
+        await self._batch.command("XADD", self.shards[claim.shard].arc, "*", "e", entry)
+
     async def beat(self, worker: str, claims: Sequence[Claim]) -> None:
         """Renew the lease of these claims. Does nothing to those that were taken away. Raises StoreError."""
         tokens: dict[int, list[str]] = {}

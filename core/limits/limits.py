@@ -55,14 +55,23 @@ class Limits:
         counts as spent. Raises StoreError; then the turn is to be tried again."""
         if not self._rules:
             return Purse()
-        result = await self._reserve(payer, turn_id, attempt, micro(most))
-        if isinstance(result, Refused) or not any(rule.is_money for rule in self._rules):
+        result = await self._reserve(payer, turn_id, attempt, micro(most), teller=turn_id)
+        if isinstance(result, Refused) or not self._has_budgets:
             return result if isinstance(result, Refused) else Purse()
 
         async def take(total: int) -> int | Refused:
-            return await self._reserve(payer, turn_id, attempt, total)
+            return await self._reserve(payer, turn_id, attempt, total, teller=turn_id)
 
-        return Purse(result, take)
+        async def quietly(total: int) -> int | Refused:
+            return await self.take(payer, turn_id, total, attempt)
+
+        return Purse(result, take, quietly)
+
+    async def take(self, payer: Payer, turn_id: str, total: int, attempt: str) -> int | Refused:
+        """Set so many micro-units aside for the attempt in all; no user is told where that cannot be.
+
+        Raises StoreError."""
+        return await self._reserve(payer, turn_id, attempt, total) if self._has_budgets else total
 
     async def settle(self, payer: Payer, turn_id: str, *, cost: float, tokens: int, attempt: str = "") -> None:
         """The attempt is over and its models took this much: the rest of what was set aside is free again.
@@ -82,11 +91,18 @@ class Limits:
         pairs, now = await asyncio.gather(self._engine.command("HGETALL", user), self._engine.command("TIME"))
         return usage(pairs, int(now[0]) + int(now[1]) / 1e6, self._rules)
 
-    async def _reserve(self, payer: Payer, turn_id: str, attempt: str, total: int) -> int | Refused:
+    @property
+    def _has_budgets(self) -> bool:
+        return any(rule.is_money for rule in self._rules)
+
+    async def _reserve(
+        self, payer: Payer, turn_id: str, attempt: str, total: int, *, teller: str = ""
+    ) -> int | Refused:
+        """`teller`: the turn whose user will be told of a refusal; empty: nobody will."""
         rules = self._rules  # others may be in use when the store has answered
         arguments = [argument for rule in rules for argument in rule.arguments]
         keys = self._keys(payer, turn_id)
-        done, *result = await self._engine.call("reserve", keys, (turn_id, attempt, total, OPEN, *arguments))
+        done, *result = await self._engine.call("reserve", keys, (teller, attempt, total, OPEN, *arguments))
         if done:
             return int(result[0])
         number, milliseconds, first = result

@@ -43,13 +43,14 @@ class EmbeddingClient:
     async def close(self) -> None:
         await self._sdk.close()
 
-    async def ask(self, texts: Sequence[str]) -> list[Vector]:
-        """In the order of the texts, each of length 1. Raises ModelError."""
+    async def ask(self, texts: Sequence[str]) -> tuple[list[Vector], int]:
+        """In the order of the texts, each of length 1; and the tokens that were read. Raises ModelError."""
         limit = self._settings.limits.total
         question = msgspec.json.encode(_Request(self._settings.name, texts))
         try:
             async with asyncio.timeout(limit):
-                return read(await self._answer(question), len(texts))
+                body = await self._answer(question)
+                return read(body, len(texts)), tokens(body) or len(question) // 4
         except TimeoutError as error:
             raise ModelUnavailable(f"no embeddings within {limit:g} s") from error
         except openai.APIError as error:
@@ -93,7 +94,25 @@ class _Answer(msgspec.Struct):
     data: list[_Entry]
 
 
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+
+
+class _Billed(msgspec.Struct):
+    usage: _Usage | None = None
+
+
 _decode = msgspec.json.Decoder(_Answer).decode
+_billed = msgspec.json.Decoder(_Billed).decode
+
+
+def tokens(body: bytes) -> int:
+    """How many the server says it has read; 0 where it does not say."""
+    try:
+        usage = _billed(body).usage
+    except msgspec.DecodeError:
+        return 0
+    return usage.prompt_tokens if usage else 0
 
 
 def read(body: bytes, count: int) -> list[Vector]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from core import metrics
+from core.limits.purse import Purse, Usage
 from core.model.errors import ModelError, ModelRefused, ModelThrottled, ModelUnavailable
 from core.model.settings import ModelSettings
 from core.model.vectors import Vector, Vectors
@@ -26,19 +28,23 @@ _SHORTEST = 200
 _REST = 30.0
 """Seconds that a server which failed is left alone, where it names no time itself."""
 _LONGEST_REST = 300.0
+_AROUND = 16
+"""Tokens that servers put around a text, on the safe side."""
 _SLOW_REST = 10.0
 """Seconds without the vectors of questions after one took too long."""
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. Both raise ModelError."""
+    """Turns texts into vectors. Both raise ModelError. What documents took stands in the metrics alone."""
 
     async def documents(self, texts: Sequence[str]) -> list[Vector]:
         """In the order of the texts. What was asked before is not asked again, after a restart neither."""
         ...
 
-    async def question(self, text: str) -> Vector:
-        """Of a question: not written down, and refused at once while the server rests after a failure."""
+    async def question(self, text: str, purse: Purse | None = None) -> Vector:
+        """Of a question: not written down, and refused at once while the server rests after a failure.
+
+        `purse`: of whoever asks. Raises OverBudget where it does not cover that, and StoreError."""
         ...
 
 
@@ -86,30 +92,65 @@ class OpenAIEmbedder:
         async with self._one_at_a_time:
             known = await asyncio.to_thread(self._vectors.read, self._space, texts)
             for batch in batches([text for text in dict.fromkeys(texts) if text not in known]):
-                found = dict(zip(batch, await self._asked(batch), strict=True))
+                vectors, tokens = await self._asked(batch)
+                self._count(tokens)
+                found = dict(zip(batch, vectors, strict=True))
                 await asyncio.to_thread(self._vectors.write, self._space, found)
                 known |= found
         return [known[text] for text in texts]
 
-    async def question(self, text: str) -> Vector:
+    async def question(self, text: str, purse: Purse | None = None) -> Vector:
         if (known := self._questions.get(text)) is not None:
             self._questions.move_to_end(text)
             return known
         if self._now() < self._too_slow_until:
             raise ModelUnavailable("too slow for questions")
-        try:
-            async with asyncio.timeout(self._patience):
-                [vector] = await self._asked([text])
-        except TimeoutError as error:
-            self._too_slow_until = self._now() + _SLOW_REST
-            raise ModelUnavailable(f"no embedding within {self._patience:g} s") from error
+        size = len(text.encode())
+        vector = await self._paid(text, size, purse) if purse and self._price(size) else await self._free(text)
         self._questions[text] = vector
         while len(self._questions) > _REMEMBERED:
             self._questions.popitem(last=False)
         return vector
 
-    async def _asked(self, texts: Sequence[str]) -> list[Vector]:
-        """Ask the server; texts that are too long for it are tried alone, and then by their first half."""
+    async def _free(self, text: str) -> Vector:
+        vector, tokens = await self._in_time(text)
+        self._count(tokens)
+        return vector
+
+    async def _paid(self, text: str, size: int, purse: Purse) -> Vector:
+        """As a model is paid for, but that nobody is told where there is no money: words alone find something too."""
+        covered = self._price(_AROUND + size)
+        await purse.cover(covered, quietly=True)
+        read = size // 4 + 1
+        try:
+            vector, read = await self._in_time(text)
+        except ModelError as error:
+            read *= error.charged
+            raise
+        finally:
+            purse.book(Usage(self.settings.name, read, 0, self._price(read)), covered=covered)
+        return vector
+
+    async def _in_time(self, text: str) -> tuple[Vector, int]:
+        try:
+            async with asyncio.timeout(self._patience):
+                [vector], tokens = await self._asked([text])
+        except TimeoutError as error:
+            self._too_slow_until = self._now() + _SLOW_REST
+            raise ModelUnavailable(f"no embedding within {self._patience:g} s", charged=True) from error
+        return vector, tokens
+
+    def _price(self, tokens: int) -> float:
+        return self.settings.price(tokens, 0)
+
+    def _count(self, tokens: int) -> None:
+        """What belongs to nobody."""
+        metrics.count("model_tokens_total", tokens, model=self.settings.name, kind="prompt")
+        metrics.count("model_cost_total", self._price(tokens), model=self.settings.name)
+
+    async def _asked(self, texts: Sequence[str]) -> tuple[list[Vector], int]:
+        """Ask the server, which tells how many tokens it read; texts that are too long for it are tried alone, and then
+        by their first half."""
         rest = self._rests_until - self._now()
         if rest > 0:
             raise ModelUnavailable("left alone after a failure", rest)
@@ -126,7 +167,8 @@ class OpenAIEmbedder:
         if len(texts) == 1:
             return await self._asked([texts[0][: len(texts[0]) // 2]])
         half = len(texts) // 2
-        return [*await self._asked(texts[:half]), *await self._asked(texts[half:])]
+        (first, some), (second, more) = await self._asked(texts[:half]), await self._asked(texts[half:])
+        return [*first, *second], some + more
 
     async def _connected(self) -> "EmbeddingClient":
         if self._client is not None:

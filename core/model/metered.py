@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from core.limits.purse import Purse
+from core.limits.purse import Purse, Usage
 from core.model.errors import ModelError
 from core.model.port import CallPiece, ChatMessage, End, Lost, Model, Piece, TextPiece, ToolSpec
 
@@ -93,7 +93,7 @@ class Metered:
 
     def _pay(self, end: End, covered: float) -> None:
         if self._purse is not None:
-            self._purse.paid(end.prompt_tokens, end.completion_tokens, end.cost, covered=covered)
+            self._purse.book(Usage(end.model, end.prompt_tokens, end.completion_tokens, end.cost), covered=covered)
         if self._booked is not None:
             self._booked(end)
 

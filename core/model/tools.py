@@ -15,6 +15,7 @@ from pydantic_core import ArgsKwargs, from_json, to_json
 
 from core import metrics
 from core.errors import ConfigError
+from core.limits.purse import Purse
 from core.model.port import ChatMessage, ToolCall, ToolSpec
 
 P = ParamSpec("P")
@@ -39,6 +40,8 @@ class RunContext(msgspec.Struct, frozen=True):
     name: str = ""
     conversation: str = ""
     language: str = ""
+    purse: Purse | None = None
+    """From which they pay for models that the tool asks."""
 
 
 @dataclass(frozen=True, slots=True)

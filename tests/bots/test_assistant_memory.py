@@ -4,6 +4,7 @@ import pytest
 
 from core.bot import Notes, Remembered
 from core.conversation.summary import Summary
+from core.limits.purse import Purse
 from core.persona.settings import Personality
 from simulators.openai import Script
 from tests.bots.asking import read, turn
@@ -76,7 +77,7 @@ async def test_pins_and_a_summary_go_together(server, assistant):
 async def test_a_look_back_makes_a_summary_by_the_model_that_is_meant_for_it(server, assistant, keys, served):
     server.script.append(Script("Ann asked about ships."))
     bot = await assistant(context={"strategy": "summarize", **keys})
-    made = await bot.reflect(said(30), None, 100, Notes())
+    made = await bot.reflect(said(30), None, 100, Notes(), Purse())
     assert made == Summary("Ann asked about ships.", 120)
     exchange = await server.request(1)
     assert exchange.body["model"] == served
@@ -87,7 +88,7 @@ async def test_a_look_back_makes_a_summary_by_the_model_that_is_meant_for_it(ser
 async def test_the_next_summary_goes_on_from_the_last(server, assistant):
     server.script.append(Script("More of it."))
     bot = await assistant(context={"strategy": "summarize"})
-    made = await bot.reflect(said(40), Summary("Until here.", 15), 0, Notes())
+    made = await bot.reflect(said(40), Summary("Until here.", 15), 0, Notes(), Purse())
     assert made == Summary("More of it.", 30)
     asked = (await server.request(1)).said
     assert "Until here." in asked
@@ -95,7 +96,7 @@ async def test_the_next_summary_goes_on_from_the_last(server, assistant):
 
 
 async def test_a_short_session_is_not_summarised(server, assistant):
-    assert await (await assistant()).reflect(said(10), None, 0, Notes()) is None
+    assert await (await assistant()).reflect(said(10), None, 0, Notes(), Purse()) is None
     assert not server.exchanges
 
 
@@ -103,9 +104,9 @@ async def test_a_short_session_is_not_summarised(server, assistant):
 async def test_a_summary_that_fails_is_none_and_troubles_nobody(server, assistant, fault):
     server.misbehave(fault, 3)
     bot = await assistant(context={"strategy": "summarize"})
-    assert await bot.reflect(said(30), Summary("Until here.", 5), 0, Notes()) is None
+    assert await bot.reflect(said(30), Summary("Until here.", 5), 0, Notes(), Purse()) is None
 
 
 async def test_without_a_model_nothing_is_summarised(assistant):
     bot = await assistant(model="nowhere", context={"strategy": "summarize"})
-    assert await bot.reflect(said(30), None, 0, Notes()) is None
+    assert await bot.reflect(said(30), None, 0, Notes(), Purse()) is None

@@ -8,10 +8,17 @@ from structlog.testing import capture_logs
 
 from bots._knowledge import library as module
 from bots._knowledge.library import Library, Paces
+from bots._tools import shipped
 from bots.knowledge import Bot, DocumentsSettings, KnowledgeSettings
+from core.bot import Resources
 from core.errors import ConfigError
+from core.language.sentences import Sentence
+from core.limits.errors import Refused
+from core.limits.purse import Purse
 from core.model.embeddings import OpenAIEmbedder
+from core.model.port import ToolCall
 from core.model.settings import ModelLimits, ModelSettings
+from core.model.tools import RunContext
 from simulators.openai import OpenAISimulator
 from tests.bots.documents import pdf
 
@@ -85,6 +92,39 @@ async def test_what_shares_no_word_is_found_by_its_meaning(server, embedder, ope
     assert await labels(library, "appleseeds") == []
     await library.settled()
     assert (await labels(library, "appleseeds"))[0] == "Apples"  # alike to the simulated embeddings
+
+
+async def test_where_no_budget_covers_embeddings_words_alone_answer(server, opened):
+    settings = ModelSettings(base_url=server.url, api_key=server.api_key, name="embed", price_input=1)
+
+    async def take(total):
+        return Refused("budget_per_user", Sentence.BUDGET, 60, True)
+
+    async with OpenAIEmbedder(settings, patience=30) as embedder:
+        library = opened(embedder)
+        await library.start()
+        await library.settled()
+        asked = len(server.exchanges)
+        _, (hit, *_) = await library.search("pears", Purse(0, take))
+        assert hit.section.label == "Pears"
+        assert len(server.exchanges) == asked
+
+
+async def test_a_search_by_a_tool_is_paid_for_like_one_before_the_answer(server, opened, tmp_path):
+    opened()
+    model = ModelSettings(base_url=server.url, api_key=server.api_key, name="embed", price_input=1000)
+    async with OpenAIEmbedder(model, patience=30) as embedder:
+        bot = Bot(
+            KnowledgeSettings(use="knowledge", knowledge=[str(tmp_path)], embeddings="e"),
+            Resources(embedders={"e": embedder}),
+        )
+        await bot.start()
+        await bot.library.settled()
+        purse = Purse()
+        call = ToolCall("1", "search_documents", '{"question": "sweet pears"}')
+        assert "Green" in (await shipped(bot.find).run(call, context=RunContext(purse=purse))).text
+        await bot.stop()
+    assert [used.prompt_tokens for used in purse.usage] == [2]
 
 
 async def test_while_embeddings_are_away_words_alone_answer_with_one_warning_and_then_it_catches_up(

@@ -6,7 +6,7 @@ import re
 import msgspec
 import pytest
 
-from core.bot import Restart, Usage
+from core.bot import Restart
 from core.commands import COMMANDS
 from core.engine.dead import DeadLetters
 from core.engine.spool import SpooledInbox
@@ -14,6 +14,7 @@ from core.errors import IntakeError, Throttled, Undeliverable
 from core.events import Accepted, Address, Attachment, Command, Edited, Message, Press, User
 from core.hub import Hub
 from core.limits.limits import Limits
+from core.limits.purse import Usage
 from core.limits.settings import LimitsSettings
 from core.log import SECRETS
 from tests.core.chat import chatting

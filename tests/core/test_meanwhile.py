@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from core.bot import NO_NOTES, Bot, Notes, Remembered, Usage
+from core.bot import NO_NOTES, Bot, Notes, Remembered
 from core.conversation.session import noted
 from core.conversation.summary import Summary
 from core.engine.signals import Signals
@@ -15,9 +15,10 @@ from core.engine.spool import SpooledInbox
 from core.errors import StoreError
 from core.events import Attachment, Command, Deleted, Edited, Press, User
 from core.hub import Hub
-from core.limits.limits import Payer
 from core.language.sentences import Sentence
 from core.limits.errors import OverBudget, Refused
+from core.limits.limits import Payer
+from core.limits.purse import Usage
 from core.limits.settings import LimitsSettings
 from tests.core.chat import chatting
 from tests.fakes import ANN, FakeBot, command, said
@@ -443,7 +444,7 @@ async def test_unknown_names_are_answered_with_those_there_are(chat, monkeypatch
 async def test_a_bot_looks_back_after_its_answer_and_its_summary_comes_with_the_next_turn(chat, monkeypatch):
     looked = asyncio.Event()
 
-    async def reflect(self, history, summary, first, notes):
+    async def reflect(self, history, summary, first, notes, purse):
         looked.set()
         return Summary(f"{len(history)} messages", first + len(history))
 
@@ -475,7 +476,7 @@ async def test_a_summary_covers_what_it_was_made_of_also_when_that_was_changed_s
 async def test_a_summary_of_a_session_that_was_reset_is_not_kept(chat, monkeypatch):
     looking, go = asyncio.Event(), asyncio.Event()
 
-    async def reflect(self, history, summary, first, notes):
+    async def reflect(self, history, summary, first, notes, purse):
         looking.set()
         await go.wait()
         return Summary("old secrets", 2)

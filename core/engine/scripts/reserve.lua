@@ -2,7 +2,8 @@
 -- RESERVE: let a turn count as a message, and set money aside for a try of it, in all its windows or in none.
 --
 -- KEYS  turn, user, room, channel, hub
--- ARGV  turn id, name of the try, money in all (micro-units), how long the store knows the turn (ms), then for each limit:
+-- ARGV  id of the turn, whose user is told of a refusal ("": nobody is), name of the try, money in all (micro-units),
+--       how long the store knows the turn (ms), then for each limit:
 --       number of its key (2..5), kind (n: messages | b: money), most in a window, period (ms | hour | day | month)
 -- ->    { 1, money set aside for the turn }
 --       | { 0, number of the limit that refused, ms until its window ends, 1 where nobody was told of it yet }
@@ -85,7 +86,7 @@ if refused then
   local told = string.format('%.0f', refused.till)
   local last = redis.call('HGET', teller, field)
   local first = last == told .. '|' .. id and 1 or 0
-  if not last or string.match(last, '^%d+') ~= told then
+  if id ~= '' and (not last or string.match(last, '^%d+') ~= told) then
     redis.call('HSET', teller, field, told .. '|' .. id)
     keep(teller, refused.till)
     first = 1

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -117,6 +118,12 @@ async def test_usage_is_told_by_account_and_day(archive):
         Used("2024-10-04", "p:ben", 1, 3, 2, 0.5),
     ]
     assert [used.day for used in await archive.usage(NOW, NOW + DAY, "p:ann")] == ["2024-10-04", "2024-10-05"]
+
+
+async def test_what_a_summary_took_is_usage_and_no_turn(archive):
+    summary = msgspec.structs.replace(turn("1"), messages=())
+    await archive.add([entry(turn("1")), entry(summary, 1)])
+    assert await archive.usage(NOW, NOW) == [Used("2024-10-04", "p:ann", 1, 6, 4, 1.0)]
 
 
 async def test_two_hubs_may_open_a_new_archive_at_once(url, tmp_path, pseudonyms):

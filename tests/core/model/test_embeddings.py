@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from core import metrics
+from core.language.sentences import Sentence
+from core.limits.errors import OverBudget, Refused
+from core.limits.purse import Purse, Usage
 from core.model.embedding_client import read
 from core.model.embeddings import BATCH, BATCH_CHARACTERS, Embedders, OpenAIEmbedder, batches
 from core.model.errors import BadModelKey, ModelError, ModelRefused, ModelThrottled, ModelUnavailable
@@ -89,6 +93,44 @@ async def test_questions_are_remembered_but_never_written_down(server, tmp_path)
     await embedders.close()
     assert len(server.exchanges) == 1
     assert not list(tmp_path.iterdir())
+
+
+async def test_whoever_asks_pays_for_the_vector_of_a_question_once(server):
+    purse = Purse()
+    async with OpenAIEmbedder(settings(server, name="dear", price_input=1000)) as embedder:
+        for _ in range(2):
+            await embedder.question("three little words", purse)
+        await embedder.documents(["nobody pays", "for these"])
+    assert purse.usage == [Usage("dear", 3, 0, 0.003)]
+    assert purse.spent == 0.003
+    assert b'model_tokens_total{kind="prompt",model="dear"} 4.0' in metrics.text()
+    assert b'model_cost_total{model="dear"} 0.004' in metrics.text()
+
+
+async def test_a_question_that_no_money_is_left_for_is_not_embedded_and_nobody_is_told(server):
+    told = []
+
+    async def take(total):
+        told.append(total)
+
+    async def quietly(total):
+        return Refused("budget_per_user", Sentence.BUDGET, 60, True)
+
+    async with OpenAIEmbedder(settings(server, price_input=1000)) as embedder:
+        with pytest.raises(OverBudget):
+            await embedder.question("a", Purse(0, take, quietly))
+    assert not server.exchanges
+    assert not told
+
+
+@pytest.mark.parametrize(("fault", "is_paid"), [("hang", True), ("error", False)])
+async def test_a_question_that_was_taken_and_not_answered_is_paid_for(server, fault, is_paid):
+    server.misbehave(fault)
+    purse = Purse()
+    async with OpenAIEmbedder(settings(server, price_input=1000), patience=0.3) as embedder:
+        with pytest.raises(ModelUnavailable):
+            await embedder.question("three little words", purse)
+    assert (purse.spent > 0) == is_paid
 
 
 async def test_many_texts_are_asked_in_batches(server, embedder):
