@@ -183,17 +183,21 @@ async def test_a_held_conversation_waits_anew_with_each_of_its_first_twenty_even
 
 
 async def test_one_call_for_a_worker_is_enough(engine, redis):
-    wake = engine.shards[0].wake
+    at = engine.shards[0]
     for name in ("a", "b", "c"):
         await engine.accept(name, name.encode(), [name])
-    assert await redis.llen(wake) == 1
-    await redis.delete(wake)
-    await engine.claim("w", 1)  # a worker that takes all that it has room for calls another one
-    await engine.claim("w", 1)
-    assert await redis.llen(wake) == 1
-    await redis.delete(wake)
-    await engine.claim("w", 2)
-    assert await redis.llen(wake) == 0
+    assert await redis.llen(at.wake) == 1
+    await redis.delete(at.wake)
+    claims = [*await take(engine, 1), *await take(engine, 1)]
+    assert await redis.llen(at.wake) == 1  # a worker that takes all that it has room for calls another one
+    await redis.delete(at.wake)
+    claims += await take(engine, 2)
+    assert await redis.llen(at.wake) == 0
+    for claim in claims:
+        await engine.fail(claim, "dead")
+    letters = DeadLetters(engine)
+    assert [await letters.replay(letter.id) for letter in await letters.list()] == [True] * 3
+    assert await redis.llen(at.wake) == 1
 
 
 async def test_a_worker_that_lost_its_lease_can_do_nothing(engine, redis):
