@@ -1,6 +1,9 @@
+import asyncio
+
 import pytest
 from pydantic import ValidationError
 
+from core.access import pairing
 from core.access.access import KNOWN_FOR, Access, Denied
 from core.access.pairing import ALPHABET, LIFE, OPEN_MAX, Pairing
 from core.access.settings import AccessSettings
@@ -109,6 +112,19 @@ async def test_after_a_minute_the_same_code_is_told_again(access, redis, prefix)
     first = await access.check(said("hi", 1, user=BEN), PAIRING)
     await redis.hset(f"{prefix}:access:{{access}}:own:fake:ben", "told", 0)
     assert (await access.check(said("hi", 2, user=BEN), PAIRING)).code == first.code
+    assert await access.check(said("hi", 3, user=BEN), PAIRING) == Denied("not paired")
+
+
+async def test_nobody_gets_a_code_that_is_somebody_elses(access, monkeypatch):
+    monkeypatch.setattr(pairing.secrets, "choice", lambda signs: signs[0])
+    assert (await access.check(said("hi", user=BEN), PAIRING)).code == ALPHABET[0] * 8
+    assert await access.check(said("hi", user=User("cat")), PAIRING) == Denied("not paired")
+
+
+async def test_of_two_admins_who_approve_at_once_one_did_it(access):
+    code = (await access.check(said("hi", user=BEN), PAIRING)).code
+    done = await asyncio.gather(access.pairing.approve(code), access.pairing.approve(code))
+    assert [who and who.account for who in done] == ["ben", None]
 
 
 async def test_codes_expire(access, redis, prefix):
@@ -127,6 +143,10 @@ async def test_a_flood_of_strangers_gets_no_more_codes_and_voids_none(access, re
     assert await access.check(said("hi", user=User("one-more")), PAIRING) == Denied("not paired")
     assert await access.pairing.approve(code)
     assert (await access.check(said("hi", 2, user=User("one-more")), PAIRING)).code
+    assert await access.check(said("hi", user=User("another")), PAIRING) == Denied("not paired")
+    listed = f"{prefix}:access:{{access}}:open:fake"
+    await redis.zadd(listed, dict.fromkeys(await redis.zrange(listed, 0, 0), 0))  # one has expired
+    assert (await access.check(said("hi", 2, user=User("another")), PAIRING)).code
 
 
 async def test_other_bots_get_no_code(access):
