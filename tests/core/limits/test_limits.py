@@ -1,6 +1,6 @@
 import asyncio
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -126,6 +126,47 @@ async def test_what_is_never_settled_counts_as_spent_and_is_forgotten_in_time(li
     assert all([await redis.ttl(key) > 0 for key in await redis.keys(f"{prefix}:*")])
 
 
+async def test_a_limit_that_nobody_meets_any_more_is_forgotten_when_its_last_window_ends(limits, redis, prefix):
+    some = limits(per_hub="1/minute", per_room=["9/day", "9/second"], per_channel="9/hour", per_user="9/30 days")
+    await some.reserve(ANN, "t1", 0)
+    assert isinstance(await some.reserve(CAT, "t2", 0), Refused)  # its room is told, and that is noted
+    await some.settle(ANN, "t1", cost=0, tokens=5)
+    await limits().settle(BEN, "t3", cost=0, tokens=5)
+    left = {key.decode().partition("}:")[2]: await redis.ttl(key) for key in await redis.keys(f"{prefix}:*")}
+    midnight = 86400 - datetime.now(UTC).timestamp() % 86400
+    seconds = {
+        "h": 60,
+        "c:desk": 3600,
+        "r:desk/r1": 86400,
+        "r:desk/r2": 60,
+        "u:fake:ann": 30 * 86400,
+        "u:fake:ben": midnight,
+        "t:t1": 3600,
+        "t:t3": 3600,
+    }
+    assert left == {key: pytest.approx(length, abs=20) for key, length in seconds.items()}
+
+
+@pytest.mark.parametrize("year", [2027, 2028, 2100, 2400])
+async def test_a_budget_of_the_month_starts_anew_on_the_first(redis, prefix, year):
+    for month in range(1, 13):
+        now = datetime(year, month, 17, tzinfo=UTC)
+        clock = f"{{'{now.timestamp():.0f}', '0'}}"
+        script = lua.load()["reserve"].replace("redis.call('TIME')", clock)
+        engine = Engine(redis, prefix=f"{prefix}{month}", scripts={"reserve": script})
+        refused = await Limits(engine, LimitsSettings(budget_per_user="1/month")).reserve(ANN, "t1", 2)
+        assert now + timedelta(seconds=refused.resets_in) == datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        await engine.close()
+
+
+async def test_tokens_of_a_turn_that_was_settled_and_is_tried_again_count_without_money_too(limits):
+    some = limits(per_user="9/minute")
+    for tokens in (5, 7):
+        await some.reserve(ANN, "t1", 0)
+        await some.settle(ANN, "t1", cost=0, tokens=tokens)
+    assert (await some.usage(ANN)).tokens == 12
+
+
 async def test_a_settled_turn_that_is_tried_again_pays_for_its_models_again_but_is_one_message(limits):
     some = limits(per_user="1/minute", budget_per_user="1/day")
     await some.reserve(ANN, "t1", 0.5)
@@ -134,6 +175,17 @@ async def test_a_settled_turn_that_is_tried_again_pays_for_its_models_again_but_
     await some.settle(ANN, "t1", cost=0.4, tokens=5)
     usage = await some.usage(ANN)
     assert (usage.messages, usage.cost, usage.tokens) == (1, 800_000, 10)
+    assert (await limits().usage(ANN)).messages == 1  # of the day, where no limit has a count of its own
+
+
+async def test_money_goes_back_to_no_limit_that_it_was_not_taken_from(limits):
+    user, hub = limits(budget_per_user="1/day"), limits(budget_per_hub="1/day")
+    await user.reserve(ANN, "t1", 0.5)
+    await user.settle(ANN, "t1", cost=0.4, tokens=5)
+    await hub.reserve(ANN, "t1", 0.5)  # the settings were changed, and the turn is tried again
+    await hub.settle(ANN, "t1", cost=0, tokens=0)
+    assert isinstance(await user.reserve(ANN, "t2", 0.7), Refused)
+    assert isinstance(await hub.reserve(ANN, "t3", 1), Purse)
 
 
 async def test_a_hundred_at_once_at_the_edge_overspend_nothing(limits):
