@@ -38,9 +38,6 @@ for _, move in ipairs(plan.moves) do
     return -2
   end
 end
-if claim and claim.ends and redis.call('XACK', claim.at.rdy, 'g', claim.token) ~= 1 then
-  return -1
-end
 
 for _, pair in ipairs(plan.are) do
   if pair[2] == '' then
@@ -70,45 +67,40 @@ local function decoded(record)
   return is_read and type(value) == 'table' and value or {}
 end
 
-local function said_at(record, before)
+local function said_at(record)
   local time = decoded(record).time
-  return type(time) == 'number' and math.max(time, before) or before
+  return type(time) == 'number' and time or 0
 end
 
 local function merged(left, right, covered)
-  local result, l, r, at_left, at_right = {}, covered + 1, 1, 0, 0
+  local result, l, r = {}, covered + 1, 1
   for i = 1, covered do
     result[i] = left[i]
   end
   while l <= #left or r <= #right do
-    local next_left = left[l] and said_at(left[l], at_left)
-    local next_right = right[r] and said_at(right[r], at_right)
+    local next_left = left[l] and said_at(left[l])
+    local next_right = right[r] and said_at(right[r])
     if next_left and (not next_right or next_left <= next_right) then
-      result[#result + 1], l, at_left = left[l], l + 1, next_left
+      result[#result + 1], l = left[l], l + 1
     else
-      result[#result + 1], r, at_right = right[r], r + 1, next_right
+      result[#result + 1], r = right[r], r + 1
     end
   end
   return result
 end
 
-local function outlive(from, to)
-  for _, name in ipairs({'sess', 'note'}) do
-    local ttl = math.max(redis.call('PTTL', from[name]), redis.call('PTTL', to[name]))
-    if ttl > 0 then
-      redis.call('PEXPIRE', to[name], ttl)
-    end
-  end
-end
-
 local function move_session(from, to)
+  local lives = {}
+  for _, name in ipairs({'sess', 'note'}) do
+    lives[name] = math.max(redis.call('PTTL', from[name]), redis.call('PTTL', to[name]))
+  end
   local theirs = redis.call('LRANGE', from.sess, 0, -1)
   local note = redis.call('HMGET', from.note, 'n', 's', 'c', 'b')
   local ours = redis.call('LRANGE', to.sess, 0, -1)
   local kept = redis.call('HMGET', to.note, 'n', 's', 'c', 'b')
   local count = tonumber(kept[3] or #ours)
   local first, our_summary = count - #ours, decoded(kept[2])
-  if #ours == 0 and not kept[2] then
+  if #ours == 0 then
     first, count = tonumber(note[3] or #theirs) - #theirs, 0
     if #theirs > 0 then
       redis.call('HSET', to.note, 'c', first + #theirs)
@@ -157,7 +149,11 @@ local function move_session(from, to)
   if session then
     redis.call('HSET', to.note, 'b', session)
   end
-  outlive(from, to)
+  for name, life in pairs(lives) do
+    if life > 0 then
+      redis.call('PEXPIRE', to[name], life)
+    end
+  end
   redis.call('DEL', from.sess, from.note)
 end
 
@@ -200,6 +196,7 @@ if claim then
   end
   if claim.ends then
     redis.call('SET', claim.done, claim.token, 'PX', 60000)
+    redis.call('XACK', at.rdy, 'g', claim.token)
     redis.call('XDEL', at.rdy, claim.token)
     redis.call('DEL', claim.st)
     redis.call('HDEL', at.run, at.name)

@@ -58,10 +58,10 @@ async def test_both_summaries_are_kept(hub):
 
 
 async def test_a_summary_is_kept_where_the_home_has_none(hub):
-    await keep(hub, ANN, [(10, "a")])
+    await keep(hub, ANN, [(10, "a")], count=5)
     await keep(hub, BOB, [(20, "b")], count=9, summary=Summary("of bob", 8))
     await hub.link(ANN, BOB)
-    assert await note(hub, BOB) == (Summary("of bob", 0), 2, "session of red:ann+")
+    assert await note(hub, BOB) == (Summary("of bob", 4), 6, "session of red:ann+")
 
 
 async def test_an_empty_home_takes_a_session_over_as_it_is(hub):
@@ -71,14 +71,23 @@ async def test_an_empty_home_takes_a_session_over_as_it_is(hub):
     assert await note(hub, ANN) == (Summary("of bob", 8), 9, "session of blue:bob")
 
 
-async def test_the_longer_life_counts(hub, redis):
+@pytest.mark.parametrize("longer", [ANN, BOB])
+async def test_the_longer_life_counts(hub, redis, longer):
     await keep(hub, ANN, [(1, "a")])
     await keep(hub, BOB, [(2, "b")])
     at = hub.engine.shards[0]
-    await redis.pexpire(f"{at.sess}{ANN}/dm/assistant", 1000)
-    await redis.pexpire(f"{at.sess}{BOB}/dm/assistant", 900_000)
+    for account in (ANN, BOB):
+        for kind in (at.sess, at.note):
+            await redis.expire(f"{kind}{account}/dm/assistant", 900 if account == longer else 10)
     await hub.link(ANN, BOB)
-    assert await redis.pttl(f"{at.sess}{ANN}/dm/assistant") > 800_000
+    assert [await redis.ttl(f"{kind}{ANN}/dm/assistant") > 800 for kind in (at.sess, at.note)] == [True, True]
+
+
+async def test_what_has_no_time_stays_behind_what_it_was_said_after(hub):
+    await keep(hub, ANN, [(10, "a10"), (0, "a10 is taken back"), (30, "a30")])
+    await keep(hub, BOB, [(20, "b20"), (0, "b20 is taken back"), (40, "b40")])
+    await hub.link(ANN, BOB)
+    assert await hub.history(BOB) == ["a10", "a10 is taken back", "b20", "b20 is taken back", "a30", "b40"]
 
 
 @pytest.mark.parametrize(
