@@ -36,7 +36,6 @@ class Known:
         until, person = self._people.get(account, (0.0, None))
         if until <= self._clock():
             return False, None
-        self._people.move_to_end(account)
         return True, person
 
     @property

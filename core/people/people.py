@@ -179,7 +179,7 @@ class People:
                 moves,
                 gone=account,
                 claim=self._held(claim, ends=False, count=len(waiting)),
-                events=[None, *(self._after(envelope, rest, read.person) for envelope in waiting[1:])],
+                events=[None, *(self._after(envelope, rest) for envelope in waiting[1:])],
                 mark=mark,
                 marked=event,
                 mark_ms=_MARK_LIFE,
@@ -235,10 +235,10 @@ class People:
         # somebody's who has left, or was never here: this one alone
         return self._plan([read], person, [], claim=self._held(claim, ends=True), events=[to])
 
-    def _after(self, envelope: bytes, rest: Person, before: Person) -> Place | None:
+    def _after(self, envelope: bytes, rest: Person) -> Place | None:
         """Where a waiting event goes when somebody has left; None: it stays, and its turn will tell."""
         sender = self._sender(envelope)
-        if sender is None or sender.chat.account not in before.accounts:
+        if sender is None:
             return None
         return place(self._engine.shards, rest.home(sender.key, sender.chat) or sender.key)
 
@@ -290,9 +290,6 @@ class People:
             raise Busy("a conversation that is to move is busy")
         if result == -3:
             raise _Gone
-        if result:
-            for at in self._engine.shards:
-                self._engine.nudge(at.number)
         return bool(result)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from core.bot import Notes, Remembered
 from core.engine.engine import Engine, Stale
+from core.engine.keys import shard_of
+from core.errors import StoreError
 from core.people import flow
 from core.people.codes import Codes
 from core.people.people import Busy, People
@@ -78,6 +80,86 @@ async def test_a_code_is_used_once(hub):
     assert await hub.people.accounts(ANN) == {ANN, BOB}
 
 
+async def test_a_question_that_was_agreed_to_is_no_longer_open(hub):
+    code = await hub.code(ANN)
+    asked = await hub.ask(BOB)
+    yes = (await flow.link(asked, hub.people, code)).choices[0].value
+    await flow.answer(asked, hub.people, yes)
+    await hub.done(asked)
+    assert "no longer open" in await flow.answer(await hub.ask(BOB), hub.people, yes)
+
+
+async def test_joining_those_who_are_one_changes_nothing(hub):
+    await hub.talk(ANN, "1")
+    await hub.talk(BOB, "2")
+    await hub.link(ANN, BOB)
+    await hub.link(BOB, ANN)
+    assert await hub.history(ANN) == ["1", "2"]
+    assert await hub.people.accounts(BOB) == {ANN, BOB}
+
+
+async def test_two_who_join_a_third_at_the_same_moment_are_one_person_with_both(hub):
+    asked = []
+    for account in (BOB, CAT):
+        code = await hub.code(ANN)
+        here = await hub.ask(account)
+        asked.append((here, (await flow.link(here, hub.people, code)).choices[0].value))
+    await asyncio.gather(*(flow.answer(here, hub.people, yes) for here, yes in asked))
+    for account in (ANN, BOB, CAT):
+        assert await hub.people.accounts(account) == {ANN, BOB, CAT}
+
+
+async def test_what_is_said_while_accounts_are_being_joined_keeps_its_order(hub, monkeypatch):
+    code = await hub.code(ANN)
+    asked = await hub.ask(BOB)
+    yes = (await flow.link(asked, hub.people, code)).choices[0].value
+    hub.people.known.is_live.set()
+    await hub.people.person(BOB)
+    saying = []
+
+    async def call(script, *more):
+        calling = asyncio.create_task(Engine.call(hub.engine, script, *more))
+        await asyncio.sleep(0)
+        if script == "regroup":
+            saying.append(asyncio.create_task(hub.say(BOB, "1")))
+        return await calling
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.engine, "call", call)
+        await flow.answer(asked, hub.people, yes)
+    await asyncio.wait_for(saying[0], 5)
+    await hub.done(asked)
+    await hub.say(BOB, "2")
+    await hub.settle()
+    assert await hub.history(ANN) == ["1", "2"]
+
+
+async def test_what_is_said_while_somebody_leaves_keeps_its_order(hub, monkeypatch):
+    await hub.link(ANN, BOB)
+    asked = await hub.ask(BOB)
+    waiting = hub.people._waiting
+
+    async def and_one_more(claim):
+        found = await waiting(claim)
+        if len(found) == 1:
+            await hub.say(BOB, "1")
+        return found
+
+    monkeypatch.setattr(hub.people, "_waiting", and_one_more)
+    assert await hub.people.leave(BOB, asked.claim, asked.event)
+    await hub.done(asked)
+    await hub.say(BOB, "2")
+    await hub.settle()
+    assert await hub.history(BOB) == ["1", "2"]
+
+
+async def test_a_person_without_a_record_is_a_fault_of_the_store(hub, redis, prefix):
+    await hub.link(ANN, BOB)
+    await redis.delete(f"{prefix}:persons")
+    with pytest.raises(StoreError, match="missing"):
+        await hub.people.person(ANN)
+
+
 async def test_agreeing_twice_says_the_same_twice(hub):
     code = await hub.code(ANN)
     asked = await hub.ask(BOB)
@@ -138,6 +220,13 @@ async def test_both_keep_what_they_asked_to_remember(hub):
     await hub.note(BOB, Notes(language="fr", pins=("cake", "blåbær / ☕")))
     await hub.link(ANN, BOB)
     assert await hub.notes(BOB) == Notes(language="de", pins=("tea", "cake", "blåbær / ☕"))
+
+
+async def test_where_one_of_them_has_no_notes_those_of_the_other_are_kept(hub):
+    await hub.talk(BOB, "1")
+    await hub.note(BOB, Notes(language="fr", pins=("cake",)))
+    await hub.link(ANN, BOB)
+    assert await hub.notes(ANN) == Notes(language="fr", pins=("cake",))
 
 
 async def test_who_leaves_starts_anew_and_the_others_keep_all(hub):
@@ -273,7 +362,13 @@ async def test_sending_on_twice_sends_on_once(hub):
     await hub.talk(ANN, "2", "sales")
     await hub.say(BOB, "3", "sales")
     (claim,) = await hub.claims()
+    at = hub.engine.shards[0]
+    await hub.engine.command("DEL", at.wake)
     assert [await hub.begin(claim), await hub.begin(claim)] == [None, None]
+    assert await hub.engine.command("LLEN", at.wake) == 1  # any worker may go on with it
+    assert await hub.engine.command("XLEN", at.rdy) == 1
+    assert (await hub.engine.command("XPENDING", at.rdy, "g"))[0] == 0
+    assert await hub.engine.command("EXISTS", at.st + claim.conversation) == 0
     await hub.settle()
     assert await hub.history(BOB, "sales") == ["1", "2", "3"]
 
@@ -298,7 +393,8 @@ async def test_everything_is_forgotten_of_a_person(hub, redis, prefix):
 
 
 async def test_the_same_with_several_shards(redis, prefix):
-    engine = Engine(redis, prefix=prefix, shards=5)
+    engine = Engine(redis, prefix=prefix, shards=7)
+    assert shard_of(f"{ANN}/dm/assistant", 7) != shard_of(f"{BOB}/dm/assistant", 7)
     hub = Hub(engine)
     await hub.talk(ANN, "1")
     code = await hub.code(ANN)
@@ -322,9 +418,11 @@ async def told(people, redis):
     """This process hears of changes while the body runs."""
     listening = asyncio.create_task(people.listen(redis))
     await people.known.is_live.wait()
-    yield
-    listening.cancel()
-    await asyncio.wait([listening])
+    try:
+        yield
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 async def until(condition):
@@ -383,6 +481,7 @@ async def test_a_process_that_has_not_heard_yet_loses_nothing(hub, engine):
 
 async def test_without_news_nothing_is_kept_in_memory(hub):
     await hub.link(ANN, BOB)
+    assert await hub.people.person(ANN)
     assert hub.people.known.get(ANN) == (False, None)
 
 
@@ -394,6 +493,23 @@ async def test_three_codes_may_be_open(hub):
     lines = [await flow.link(asked, hub.people, "") for _ in range(4)]
     assert [line.startswith("Write `/link ") for line in lines] == [True, True, True, False]
     assert lines[3] == "Too many codes are still open. Please try again in 10 minutes."
+
+
+async def test_a_code_that_was_used_or_has_expired_makes_room_for_another(hub, redis, prefix):
+    await hub.link(ANN, BOB)
+    for _ in range(3):
+        await hub.code(ANN)
+    codes = f"{prefix}:codes:{ANN}"
+    assert 590 < await redis.ttl(codes) <= 600
+    await redis.zadd(codes, dict.fromkeys(await redis.zrange(codes, 0, 0), 0))
+    await hub.code(ANN)
+
+
+async def test_what_is_known_of_joining_and_leaving_is_forgotten_in_time(hub, redis, prefix):
+    await hub.link(ANN, BOB)
+    await hub.unlink(BOB)
+    names = (f"{prefix}:ask:{BOB}", f"{prefix}:left:{BOB}")
+    assert [await redis.ttl(name) for name in names] == [pytest.approx(86400, abs=60)] * 2
 
 
 async def test_a_code_expires(engine):
