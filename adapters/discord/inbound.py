@@ -138,9 +138,8 @@ def _deleted(gone: Payload, here: Places) -> AnyEvent | None:
     return events.Deleted(
         uid=f"deleted:{gone['id']}",
         address=here.address(room),
-        user=User(author),
         message_id=gone["id"],
-        direct=gone.get("guild_id") is None,
+        **_about({"author": {"id": author}, "guild_id": gone.get("guild_id")}),
     )
 
 
