@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
@@ -27,8 +27,8 @@ _SHOWN = (300, 120, 40, 16)
 """Characters of an argument that are shown, from the most to the least."""
 _ROOM = 700
 """Characters for all that is shown: platforms put buttons under short messages only."""
-_MOST = 20
-"""Arguments of a call that are shown."""
+_LONGEST = 3000
+"""Characters that are put to anybody at all: each argument is shown, or the call is not asked about."""
 
 
 class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,8 +74,8 @@ def opened(asked: Confirm, account: str, language: str, now: float) -> Pending:
 
 
 def is_too_large(pending: Pending) -> bool:
-    """Its calls have arguments that no session keeps and nobody would read."""
-    return len(encode(pending)) > LARGEST
+    """Its calls have arguments that no session keeps, or that nobody would read to the end."""
+    return len(encode(pending)) > LARGEST or len(_shown(pending)) > _LONGEST
 
 
 def encode(pending: Pending) -> str:
@@ -115,12 +115,7 @@ def verdict(
 
 def question(pending: Pending, language: str) -> str:
     """The question in Markdown: each call with its arguments, in which nothing can pass for anything else."""
-    shown = ""
-    for limit in _SHOWN:
-        shown = "\n".join(_call(call, limit) for call in pending.asked.calls)
-        if len(shown) <= _ROOM:
-            break
-    return say(Sentence.CONFIRM, language, action=f"\n\n{_as_code(shown)}")
+    return say(Sentence.CONFIRM, language, action=f"\n\n{_as_code(_shown(pending))}")
 
 
 def choices(pending: Pending, language: str) -> tuple[Choice, ...]:
@@ -144,6 +139,16 @@ def report(pending: Pending, messages: Sequence[ChatMessage]) -> str:
     return _as_code("\n".join(done))
 
 
+def _shown(pending: Pending) -> str:
+    """All calls with all their arguments; long texts are cut where everybody sees it."""
+    shown = ""
+    for limit in _SHOWN:
+        shown = "\n".join(_call(call, limit) for call in pending.asked.calls)
+        if len(shown) <= _ROOM:
+            break
+    return shown
+
+
 def _as_code(text: str) -> str:
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}\n{text}\n{fence}"
@@ -157,9 +162,18 @@ def _meant(text: str, language: str) -> bool | None:
 
 def _call(call: ToolCall, limit: int) -> str:
     arguments: Mapping[str, object] = from_json(call.arguments or "{}")
-    lines = [f"  {_plain(str(name))}: {_cut(_plain(_written(value)), limit)}" for name, value in arguments.items()]
-    more = [f"  … (+{len(lines) - _MOST})"] if len(lines) > _MOST else []
-    return "\n".join([_plain(call.name), *lines[:_MOST], *more])
+    each = (pair for name, value in arguments.items() for pair in _each(str(name), value))
+    lines = [f"  {_plain(name)}: {_cut(_plain(_written(value)), limit)}" for name, value in each]
+    return "\n".join([_plain(call.name), *lines])
+
+
+def _each(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """What an argument is made of has a line of its own, so that nothing is cut off but the end of a text."""
+    if value and isinstance(value, Mapping | list):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value, 1):
+            yield from _each(f"{name}.{key}", inner)
+    else:
+        yield name, value
 
 
 def _written(value: object) -> str:

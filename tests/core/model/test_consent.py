@@ -58,7 +58,7 @@ def test_the_question_shows_the_call_with_all_its_arguments():
 def test_no_argument_gets_out_of_the_question(arguments, name):
     shown, around = code_in(question(asked(ToolCall("c1", name, json.dumps(arguments))), "en"))
     assert around == "Shall I do this?"
-    assert len(shown.splitlines()) == 1 + min(len(arguments), 20) + (len(arguments) > 20)
+    assert len(shown.splitlines()) == 1 + len(arguments)
 
 
 def test_what_cannot_be_seen_is_written_out():
@@ -70,6 +70,22 @@ def test_a_long_argument_is_cut_where_everybody_sees_it():
     shown, _ = code_in(question(asked(ToolCall("c1", "mail", json.dumps({"text": "word " * 1000}))), "en"))
     assert "… (+" in shown
     assert len(shown) < 400
+
+
+def test_no_argument_is_hidden_behind_others_or_inside_one():
+    many = {f"name{n}": n for n in range(60)}
+    nested = {"order": {"note": "x" * 900, "tip": 1000, "to": ["ann", {"cc": "eve"}], "gift": {}}}
+    shown, _ = code_in(question(asked(ToolCall("c1", "order", json.dumps(many | nested))), "en"))
+    assert all(f"  {name}: {n}\n" in shown for name, n in many.items())
+    assert [line.partition(": ")[0] for line in shown.splitlines()[61:]] == [
+        *("  order.note", "  order.tip", "  order.to.1", "  order.to.2.cc", "  order.gift"),
+    ]
+    assert '  order.to.2.cc: "eve"' in shown
+
+
+def test_what_would_be_too_long_to_show_whole_is_not_asked_about():
+    assert not is_too_large(asked(ToolCall("c1", "order", json.dumps({f"name{n}": n for n in range(60)}))))
+    assert is_too_large(asked(ToolCall("c1", "order", json.dumps({f"name{n}": n for n in range(600)}))))
 
 
 def test_many_calls_still_make_a_short_question():
