@@ -243,6 +243,7 @@ def kept(work: Work, said: Sequence[Remembered], usage: Sequence[Usage]) -> Kept
         account=work.account,
         time=claim.time,
         room=work.event.address.room,
+        event=work.event.uid,
         messages=tuple(
             Said(one.role, one.text, one.author, one.name, one.time, one.tokens, one.model, one.ids)
             for one in said

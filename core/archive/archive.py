@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, case, delete, func, or_, select, update
+from sqlalchemy import Row, Select, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -98,6 +98,14 @@ class Archive:
             wanted = wanted.where(turns.c.session == session)
         async with self._database.reads() as connection:
             return (await _read(connection, wanted))[::-1]
+
+    async def answered(self, event: str) -> list[Kept]:
+        """The turns that answered an event of this id, in whatever channels; what an earlier version archived is found
+        by the id of its message."""
+        said_in = select(asked.c.entry).where(asked.c.message == event)
+        wanted = select(turns).where(or_(turns.c.event == event, and_(turns.c.event == "", turns.c.entry.in_(said_in))))
+        async with self._database.reads() as connection:
+            return await _read(connection, wanted.order_by(turns.c.entry))
 
     async def export(self, accounts: Collection[str]) -> list[Kept]:
         """All turns of these people, and what they said in those of others, oldest first."""

@@ -37,8 +37,6 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who asked, across all channels of a platform: `platform:id`."""
     time: float
     """When the turn began by the store's clock, Unix seconds."""
-    room: str = ""
-    """Where the question was said, as the platform calls it; empty where that was not noted."""
     messages: tuple[Said, ...] = ()
     person: str = ""
     """Who that account belongs to; empty where it is linked to nobody."""
@@ -49,6 +47,10 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    room: str = ""
+    """Where the question was said, as the platform calls it; empty where that was not noted."""
+    event: str = ""
+    """The platform's id of what was answered, by which apologies and logs name it; empty where that was not noted."""
     deleted: bool = False
     """The question was deleted on the platform since: its words and those of the answer are gone."""
 

@@ -26,11 +26,13 @@ turns = Table(
     Column("completion_tokens", Integer, nullable=False),
     Column("cost", Float(53), nullable=False),
     Column("room", Text, nullable=False, server_default=text("''")),
+    Column("event", Text, nullable=False, server_default=text("''")),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Index("turns_conversation", "conversation", "entry"),
     Index("turns_account", "account", "entry"),
     Index("turns_channel", "channel", "time"),
     Index("turns_day", "day"),
+    Index("turns_event", "event"),
 )
 
 said = Table(

@@ -1,7 +1,8 @@
 """`trace REFERENCE`: what became of an event, by the reference that an apology or a log line names."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +10,21 @@ from typing import Annotated
 import msgspec
 import typer
 
+from core.archive.opening import open_archive
 from core.cli.line import line
 from core.cli.opened import opened
+from core.engine.dead import DeadLetters
 from core.engine.engine import Engine
 from core.errors import HubError
+from core.events import AnyEvent
 from core.parts import Configuration
 from core.pseudonym import Pseudonyms, key
 from core.work import Traced
 
+ALL = 10_000
+"""Dead letters that are looked at: more are not kept."""
+
+_event = msgspec.json.Decoder(AnyEvent).decode
 _traced = msgspec.json.Decoder(Traced).decode
 
 
@@ -35,19 +43,55 @@ def add(app: typer.Typer, load: Callable[[Path], Configuration], default: Path) 
 async def _trace(config: Configuration, reference: str) -> None:
     names = Pseudonyms(key(config.hub.var, config.hub.pseudonym_key))
     async with opened(config) as engine:
-        found = [each async for each in _found(engine, reference)]
-    if not found:
-        raise HubError(f"nothing is known of {reference}: references are kept for a day")
-    for channel, record in found:
-        if record is None:
-            typer.echo(f"{channel}: taken in, not answered yet")
-            continue
-        when = datetime.fromtimestamp(record.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        tries = f" at try {record.tries}" if record.tries > 1 else ""
-        why = f": {record.reason}" if record.reason else ""
-        typer.echo(f"{channel}: {record.outcome} {when} UTC{tries}{line(why)}")
-        if record.conversation:  # else its user was erased
-            typer.echo(f"in the log: {names.conversation(record.conversation)}")
+        told = [each async for each in _found(engine, reference)]
+        lines = [text for channel, record in told for text in _told(channel, record, names)]
+        # The store has the marks of one day; longer than that there are what could not be answered, and what was.
+        lines = lines or await _dead(engine, reference, names)
+    lines = lines or await _archived(config, reference, names)
+    if not lines:
+        raise HubError(f"nothing is known of {reference}: after a day only of what the archive has, or of what is dead")
+    for text in lines:
+        typer.echo(text)
+
+
+def _told(channel: str, record: Traced | None, names: Pseudonyms) -> Iterator[str]:
+    if record is None:
+        yield f"{channel}: taken in, not answered yet"
+        return
+    tries = f" at try {record.tries}" if record.tries > 1 else ""
+    why = f": {record.reason}" if record.reason else ""
+    yield f"{channel}: {record.outcome} {_when(record.time)}{tries}{line(why)}"
+    if record.conversation:  # else its user was erased
+        yield f"in the log: {names.conversation(record.conversation)}"
+
+
+async def _dead(engine: Engine, reference: str, names: Pseudonyms) -> list[str]:
+    lines: list[str] = []
+    for letter in await DeadLetters(engine).list(ALL):
+        with contextlib.suppress(msgspec.DecodeError):
+            event = _event(letter.envelope)
+            if event.uid == reference:
+                lines += [f"{event.address.channel}: dead {_when(letter.time)}: {line(letter.reason)}"]
+                lines += [f"in the log: {names.conversation(letter.conversation)}"]
+    return lines
+
+
+async def _archived(config: Configuration, reference: str, names: Pseudonyms) -> list[str]:
+    hub = config.hub
+    async with open_archive(hub.database_url.get_secret_value(), hub.var, names.of) as archive:
+        turns = await archive.answered(reference)
+    lines: list[str] = []
+    for turn in turns:
+        models = " ".join(dict.fromkeys(said.model for said in turn.messages if said.model))
+        took = f" ({turn.prompt_tokens} + {turn.completion_tokens} tokens, cost {turn.cost:g})" if models else ""
+        gone = ", since then deleted in the chat" if turn.deleted else ""
+        lines += [f"{turn.channel}: answered {_when(turn.time)} by {' '.join([turn.bot, models]).strip()}{took}{gone}"]
+        lines += [f"in the log: {names.conversation(turn.conversation)}"]
+    return lines
+
+
+def _when(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 async def _found(engine: Engine, reference: str) -> AsyncIterator[tuple[str, Traced | None]]:

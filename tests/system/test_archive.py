@@ -95,6 +95,8 @@ async def test_what_was_said_is_in_the_export_beside_the_running_hub_and_in_nobo
         *("canary-ann two", "re: canary-ann two"),
     ]
     assert "canary-ann three, just now" in json.dumps(found)
+    first = found["turns"][0]
+    assert "answered" in "".join(await hub.command("trace", first["event"]))
     assert "canary-ben" not in json.dumps(found)
     assert "canary" not in hub.text
 

@@ -243,3 +243,10 @@ async def test_turns_expire_with_what_finds_them_by_their_messages(archive):
     await archive.add([entry(turn(time=1.0))])
     assert await archive.expire({"desk": timedelta(days=1)}, NOW) == 1
     assert await archive.take_back([gone()]) == 0
+
+
+async def test_a_turn_is_found_by_what_it_answered_or_if_that_was_not_noted_by_its_message(archive):
+    await archive.add([entry(turn("new", event="Ev1")), entry(turn("old"), 1), entry(turn("other", event="Ev2"), 2)])
+    assert texts(await archive.answered("Ev1")) == ["new"]
+    assert texts(await archive.answered("q-old")) == ["old"]
+    assert await archive.answered("q-new") == []

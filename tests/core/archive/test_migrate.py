@@ -61,7 +61,7 @@ def test_the_hub_starts_without_importing_the_library_of_the_archive():
 async def test_what_was_archived_by_an_earlier_version_can_be_taken_back(url, tmp_path, pseudonyms):
     database = Database(url, tmp_path)
     kept = turn("canary", conversation="desk/C1/7")
-    before = set(kept.__struct_fields__) - {"messages", "room", "deleted"}
+    before = set(kept.__struct_fields__) - {"messages", "room", "event", "deleted"}
     row = {field: getattr(kept, field) for field in before} | {"entry": "1", "day": 1}
     line = {field: getattr(kept.messages[0], field) for field in kept.messages[0].__struct_fields__}
     line |= {"entry": "1", "place": 0, "ids": '["m1", "m2"]'}
@@ -81,5 +81,6 @@ async def test_what_was_archived_by_an_earlier_version_can_be_taken_back(url, tm
     await database.close()
     async with opened(Archive(url, tmp_path, pseudonyms.of)) as archive:
         assert texts(await archive.history("desk/C1/7")) == ["canary"]
+        assert texts(await archive.answered("m1")) == ["canary"]
         assert await archive.take_back([TakenBack("desk", "C1", "m2", 1.0)]) == 1
         assert texts(await archive.history("desk/C1/7")) == [""]

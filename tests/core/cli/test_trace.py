@@ -6,9 +6,13 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
+from core.archive.opening import open_archive
+from core.archive.record import TakenBack
 from core.cli import dead, trace
 from core.engine.engine import Engine
 from core.errors import HubError, Undeliverable
+from core.pseudonym import Pseudonyms, key
+from tests.core.archive.turns import entry, turn
 from tests.core.chat import chatting
 from tests.fakes import said
 
@@ -81,3 +85,35 @@ async def test_an_unknown_reference_is_an_error_that_says_how_long_they_are_kept
 
     with pytest.raises(HubError, match="a day"):
         await trace._trace(configuration(store, tmp_path, desk="a"), "nothing")
+
+
+async def test_after_a_day_it_is_looked_for_among_the_dead_and_in_the_archive(store, redis, tmp_path, capsys):
+    secrets = {"redis_url": f"unix://{store.socket}", "database_url": "", "pseudonym_key": ""}
+    hub = SimpleNamespace(var=tmp_path, **{name: SecretStr(value) for name, value in secrets.items()})
+    config, names = SimpleNamespace(hub=hub), Pseudonyms(key(tmp_path, SecretStr("")))
+    engine = Engine(redis)
+    async with chatting(engine) as chat:
+        chat.bot.errors = [ValueError("bug")] * 50
+        dead = said("canary", room="late")
+        await chat.say(dead)
+    for mark in await redis.keys("*:dd:*"):
+        await redis.delete(mark)
+    async with open_archive("", tmp_path, names.of) as archive:
+        await archive.add([entry(turn("canary", event="Ev7")), entry(turn("canary", event="Ev8"), 1)])
+        await archive.take_back([TakenBack("desk", "room", "q-canary", 1.0)])
+        await archive.add([entry(turn("more", event="Ev7", cost=0.25), 2)])
+    capsys.readouterr()
+    await trace._trace(config, dead.uid)
+    assert "fake: dead " in (shown := capsys.readouterr().out)
+    assert "ValueError: bug" in shown
+    assert names.conversation("fake/late") in shown
+    await trace._trace(config, "Ev7")
+    assert capsys.readouterr().out.splitlines() == [
+        "desk: answered 2024-10-04 00:00:00 UTC by echo m (3 + 2 tokens, cost 0.5), since then deleted in the chat",
+        f"in the log: {names.conversation('desk/room')}",
+        "desk: answered 2024-10-04 00:00:00 UTC by echo m (3 + 2 tokens, cost 0.25)",
+        f"in the log: {names.conversation('desk/room')}",
+    ]
+    with pytest.raises(HubError, match="nothing is known of Ev9"):
+        await trace._trace(config, "Ev9")
+    await engine.close()

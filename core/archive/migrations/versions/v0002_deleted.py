@@ -1,4 +1,5 @@
-"""What was deleted on the platform: found by the ids of messages, within the room that they were said in."""
+"""Turns are found by what they answer: by the ids of its messages, within their room, to take them back; and by the id
+of the event, to tell what became of it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,7 +33,9 @@ SELECT DISTINCT said.entry, id FROM said, json_array_elements_text(said.ids::jso
 def upgrade() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     op.add_column("turns", sa.Column("room", sa.Text, nullable=False, server_default=""))
+    op.add_column("turns", sa.Column("event", sa.Text, nullable=False, server_default=""))
     op.add_column("turns", sa.Column("deleted", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.create_index("turns_event", "turns", ["event"])
     op.execute(_ROOM_SQLITE if is_sqlite else _ROOM_POSTGRES)
     op.create_table(
         "asked",
@@ -54,5 +57,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("deleted", "asked"):
         op.drop_table(table)
-    for column in ("deleted", "room"):
+    op.drop_index("turns_event", "turns")
+    for column in ("deleted", "event", "room"):
         op.drop_column("turns", column)
