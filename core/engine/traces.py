@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -175,11 +176,14 @@ class Traces:
             ask("HGET", at.st + conversation, "staged"),
             ask("XRANGE", at.out + conversation, "-", "+"),
         )
+        is_theirs, is_named = conversation in self._theirs, self._whose.is_named_by(conversation)
+        authors = {record.author for record in map(partial(_read, _remembered), records) if record and record.author}
+        if is_named and not is_theirs and authors and authors.isdisjoint(self._whose.accounts):
+            return None  # of a channel whose platform is not known any more: the same id there is somebody else
         waiting = [event for event in events if self._is_waiting(event)]
         said = list(_said(records, self._whose.accounts))
         is_staged = bool(staged) and self._whose.is_in(staged)
-        is_named = conversation in self._theirs or self._whose.is_named_by(conversation)
-        if not (waiting or said or is_staged or is_named or conversation in self._known):
+        if not (waiting or said or is_staged or is_named or is_theirs or conversation in self._known):
             return None
         others = len(waiting) < len(events) or any(
             record is not None and record.role == "user" and record not in said
@@ -189,7 +193,7 @@ class Traces:
         return Trace(
             conversation,
             at,
-            is_named or (not others and bool(waiting or said)),
+            is_named or is_theirs or (not others and bool(waiting or said)),
             waiting,
             [each for each in records if _read(_remembered, each) in said],
             [id_ for id_, fields in replies if _is_one_of(fields, ids)],

@@ -234,6 +234,16 @@ async def test_the_same_id_on_another_platform_is_somebody_else(engine, archive,
     assert (await engine.stats()).in_flight == 1
 
 
+async def test_the_same_id_in_a_channel_that_the_file_has_no_more_is_told_apart_by_who_spoke(
+    engine, archive, pseudonyms
+):
+    await talk(engine, "desk/room//canary-id", ANN, "hello")
+    for account, left in (("q:canary-id", 2), ("p:canary-id", 0)):
+        found = Person({account}, engine, archive, chats=(), platforms={}, pseudonyms=pseudonyms)
+        await found.erase(Alone())
+        assert await engine.command("LLEN", engine.shards[0].sess + "desk/room//canary-id") == left
+
+
 async def test_an_erasure_that_was_cut_off_still_knows_all_accounts_when_it_is_repeated(archive, person, monkeypatch):
     forgotten = []
 
