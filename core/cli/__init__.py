@@ -144,6 +144,10 @@ async def _chat(program: Program, config: Configuration, bot: str | None) -> Non
         (console,) = application.supervisor.channels.values()
         if console.adapter is None:
             raise HubError(f"the terminal cannot be used: {console.detail}")
+        if sys.stdin.isatty():
+            typer.echo(
+                f"You are talking with the bot {console.settings.bot}. /help says what it knows, Ctrl+D ends it."
+            )
         await program.ended(console.adapter)
         while (await application.engine.stats()).in_flight:  # noqa: ASYNC110 - the store has no event for it
             await asyncio.sleep(0.05)

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,20 @@ def test_chat_answers_what_is_typed_and_ends_with_the_input(file):
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("hello\n")
     assert "/reset" in result.stdout
+
+
+def test_chat_tells_somebody_at_a_terminal_that_they_may_type(file):
+    ours, terminal = os.openpty()
+    command = [sys.executable, "-m", "composition", "chat", "--config", str(file)]
+    chat = subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, text=True)
+    os.close(terminal)
+    assert (
+        chat.stdout.readline() == "You are talking with the bot assistant. /help says what it knows, Ctrl+D ends it.\n"
+    )
+    os.write(ours, b"hello\n\x04")
+    out, _ = chat.communicate(timeout=60)
+    os.close(ours)
+    assert (chat.returncode, out) == (0, "hello\n")
 
 
 def test_chat_with_a_bot_that_is_not_there_names_those_that_are(run):
