@@ -76,11 +76,13 @@ def may_cut(new: AnyEvent, overlap: Overlap) -> bool:
 
 
 def cuts(new: AnyEvent, ids: Sequence[str], overlap: Overlap) -> Cut | None:
-    """What a new event does to the answer that is being given to what was said in the messages `ids`."""
+    """What a new event does to the answer that is being given to what was said in the messages `ids`.
+
+    Where one of several is taken back, the others are still to be answered: it is as if that changed the question."""
     if isinstance(new, Edited | Deleted):
         if new.message_id not in ids or not new.message_id:
             return None
-        return "edited" if isinstance(new, Edited) else "withdrawn"
+        return "withdrawn" if isinstance(new, Deleted) and len(ids) == 1 else "edited"
     if asks_to_stop(new):
         return "stopped"
     return "interrupted" if overlap == "interrupt" and isinstance(new, Message) else None

@@ -294,6 +294,22 @@ async def test_what_was_taken_back_before_it_was_collected_takes_nothing_else_al
         assert await history(chat) == [("user", "what"), ("assistant", "what")]
 
 
+@pytest.mark.parametrize(("taken_back", "left"), [(1, "this\nnow"), (2, "what\nnow"), (3, "what\nthis")])
+async def test_what_is_taken_back_while_it_is_answered_with_others_leaves_these_to_be_answered(
+    channel_with, monkeypatch, taken_back, left
+):
+    async with channel_with(overlap="collect", collect_for=0.05) as chat:
+        hold = chat.bot.holds["what\nthis\nnow"] = asyncio.Event()
+        for n, text in enumerate(("what", "this", "now"), 1):
+            await chat.hub.accept(said(text, n))
+        await chat.until(lambda: chat.bot.turns)
+        await chat.hub.accept(deleted(taken_back))
+        hold.set()
+        await chat.settled()
+        assert chat.adapter.texts == [left]
+        assert await history(chat) == [("user", left), ("assistant", left)]
+
+
 async def test_a_question_right_behind_words_that_were_not_for_us_is_answered(channel_with):
     async with channel_with(overlap="collect", collect_for=0.05) as chat:
         group = {"direct": False}

@@ -119,6 +119,11 @@ def test_what_cuts_an_answer_short(new, overlap, cut):
     assert cuts(new, ("1",), overlap) == cut
 
 
+def test_taking_back_one_of_several_messages_does_not_withdraw_the_others():
+    assert cuts(deleted(2), ("1", "2"), "collect") == "edited"
+    assert cuts(deleted(2), ("2",), "collect") == "withdrawn"
+
+
 def test_an_event_about_no_message_cuts_nothing():
     assert cuts(msgspec.structs.replace(deleted(1), message_id=""), (), "queue") is None
 
