@@ -66,10 +66,11 @@ class Intake:
 
     def _take(self, name: str, data: Any) -> None:
         """One dispatch of the gateway."""
-        if name == "MESSAGE_DELETE_BULK":
-            for message in data.get("ids", ()):
-                self._take("MESSAGE_DELETE", {**data, "id": message})
-            return
+        match name, data:
+            case "MESSAGE_DELETE_BULK", {"ids": list(messages)}:
+                for message in messages:
+                    self._take("MESSAGE_DELETE", {**data, "id": message})
+                return
         if event := self._read(name, data):
             self._queue(data.get("channel_id", event.address.room), partial(self._accept, event, data))
 

@@ -475,7 +475,7 @@ async def test_a_bot_looks_back_after_its_answer_and_its_summary_comes_with_the_
 async def test_a_summary_covers_what_it_was_made_of_also_when_that_was_changed_since(chat, monkeypatch):
     looked = []
 
-    async def reflect(self, history, summary, first, notes):
+    async def reflect(self, history, summary, first, notes, purse):
         looked.append([record.text for record in history])
         return summary or Summary("of one", first + 2)
 
