@@ -256,6 +256,8 @@ class Hub:
             return self._refused(work, denied.reason, denied.text(turn.language))
         is_refused = isinstance(verdict, Refusal)
         command = "" if is_refused else work.command(turn) or await self._answered_link(work, turn)
+        if command:
+            answering.carry_out()
         if not work.ends_something(command):
             purse = await work.bill.reserve(0 if command or is_refused else work.channel.bot.most(turn))
             if isinstance(purse, Refused):

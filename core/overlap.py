@@ -15,6 +15,9 @@ Overlap = Literal["queue", "collect", "interrupt"]
 
 Said = TypeVar("Said", Message, Edited)
 
+ASKING = ("ai", "ask")
+"""Commands that ask the bot; the others are carried out whatever comes behind them."""
+
 Cut = Literal["stopped", "interrupted", "withdrawn", "edited"]
 """Why an answer is not given, or not to its end."""
 
@@ -39,6 +42,8 @@ def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[
         changed, is_withdrawn = _as_edited(head, later)
         return Question(changed, _ids(head), cut="withdrawn" if is_withdrawn else None)
     if not isinstance(head, Message | Command):
+        return Question(head, _ids(head))
+    if isinstance(head, Command) and head.name not in ASKING:
         return Question(head, _ids(head))
     is_stopped = any(asks_to_stop(event) and is_for_us(event) for event in later)
     if is_stopped and is_for_us(head) and not asks_to_stop(head):

@@ -60,6 +60,10 @@ class Answering:
                 self._task.cancel()
         return True
 
+    def carry_out(self) -> None:
+        """Nothing cuts it from here on: a command is done whole, and what comes behind it waits."""
+        self._cut, self._is_over = None, True
+
     async def __aenter__(self) -> Self:
         if self._cut is not None:
             raise CutShort(self._cut)

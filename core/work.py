@@ -18,7 +18,7 @@ from core.engine.engine import Claim, Trace
 from core.events import AnyEvent, Command, Deleted, Edited, Message, Press, Sent
 from core.limits.bill import Bill
 from core.limits.purse import Usage
-from core.overlap import Question, asks_to_stop
+from core.overlap import ASKING, Question, asks_to_stop
 from core.people.flow import Here
 from core.people.people import Sender
 from core.people.person import Chat
@@ -117,7 +117,7 @@ class Work:
         """The hub's own command that this is; empty where the bot is asked."""
         event = self.event
         if isinstance(event, Command):
-            if event.name not in ("ai", "ask") or not turn.text.strip():
+            if event.name not in ASKING or not turn.text.strip():
                 return event.name
             name, rest = commands.short(turn.text)
             turn.text = rest if name else turn.text

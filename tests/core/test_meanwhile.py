@@ -339,6 +339,54 @@ async def test_a_new_message_interrupts_the_answer_and_both_are_remembered(chann
         assert [(r.role, r.text) for r in chat.bot.turns[-1].history] == [("user", "long story")]
 
 
+async def held_up(chat, at, first, *behind):
+    """The `first` event waits in that call until those behind it were taken."""
+    of, name = at
+    call, reached, go = getattr(of, name), asyncio.Event(), asyncio.Event()
+
+    async def held(*args):
+        reached.set()
+        await go.wait()
+        return await call(*args)
+
+    setattr(of, name, held)
+    await chat.hub.accept(first)
+    await reached.wait()
+    for event in behind:
+        await chat.hub.accept(event)
+    go.set()
+    await chat.settled()
+    setattr(of, name, call)
+
+
+BEHIND = (said("hello", 2), command("stop", n=3))
+
+
+async def test_a_command_is_carried_out_whatever_comes_before_it_is_begun(channel_with):
+    async with channel_with(overlap="interrupt") as chat:
+        await held_up(chat, (chat.hub.people, "person"), command("remember", "tea", 1), *BEHIND)
+        assert chat.adapter.texts[0] == "Noted. I will keep that in mind."
+
+
+async def test_a_command_is_carried_out_whatever_comes_meanwhile(channel_with):
+    async with channel_with(overlap="interrupt") as chat:
+        await held_up(chat, (chat.hub.limits, "usage"), command("usage", n=1), *BEHIND)
+        assert chat.adapter.texts[0].startswith("Messages: ")
+
+
+async def test_a_command_is_carried_out_whatever_waits_behind_it(channel_with):
+    async with channel_with(overlap="interrupt") as chat:
+        hold = chat.bot.holds["tell me"] = asyncio.Event()
+        await chat.hub.accept(command("ai", "tell me", 0))
+        await chat.until(lambda: chat.bot.turns)
+        await chat.hub.accept(command("remember", "tea", 1))
+        for event in BEHIND:
+            await chat.hub.accept(event)
+        hold.set()
+        await chat.settled()
+        assert chat.adapter.texts == ["Noted. I will keep that in mind.", "Stopped."]
+
+
 async def test_chatter_of_others_interrupts_nothing(channel_with):
     async with channel_with(overlap="interrupt") as chat:
         here = {"thread": "t1", "direct": False}

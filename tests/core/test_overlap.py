@@ -54,6 +54,11 @@ def test_what_waits_before_a_word_to_stop_is_not_answered(stop):
     assert ask(stop).cut is None
 
 
+def test_a_word_to_stop_ends_questions_and_no_other_commands():
+    assert ask(command("ask", "why?"), command("stop")).cut == "stopped"
+    assert ask(command("remember", "tea"), command("stop")).cut is None
+
+
 def test_what_was_not_said_to_us_is_no_question_that_others_follow():
     chatter = said("a", 1)
     asked = ask(chatter, said("b", 2), overlap="interrupt", is_for_us=lambda event: event is not chatter)
