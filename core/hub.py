@@ -39,7 +39,7 @@ from core.people import flow
 from core.people.people import Busy, People
 from core.policies import Case, Refusal, Silence, is_for_us, judge
 from core.under_way import Answering, CutShort, Meanwhile, UnderWay
-from core.work import Channel, Work, asked_again, sender, turn_of, waiting
+from core.work import Channel, Work, asked_again, reworded, sender, turn_of, waiting
 
 log = structlog.get_logger(__name__)
 
@@ -244,6 +244,8 @@ class Hub:
         if isinstance(work.event, Edited):
             again = asked_again(work, work.event)
             if again is None:
+                if not await self._strangers([work.event]):
+                    work.staged.remember = reworded(work, work.event)
                 return self._nothing(work, "edited")
             work, shown = again
         session = work.session

@@ -183,6 +183,16 @@ def asked_again(work: Work, edited: Edited) -> tuple[Work, list[Sent]] | None:
     return replace(work, question=asked, session=work.session.before(*at)), shown
 
 
+def reworded(work: Work, edited: Edited) -> list[Remembered]:
+    """A question that others followed before it was answered is remembered with its new words."""
+    at = (edited.message_id, place(edited))
+    before = work.session.question(*at)
+    if before is None or before.ids != (edited.message_id,) or before.text == edited.text:
+        return []
+    new = [msgspec.structs.replace(before, text=edited.text)]
+    return [] if work.session.answer_to(*at) else work.session.anew(new)
+
+
 def turn_of(work: Work) -> Turn:
     event, session = work.event, work.session
     match event:

@@ -339,6 +339,15 @@ async def test_a_new_message_interrupts_the_answer_and_both_are_remembered(chann
         assert [(r.role, r.text) for r in chat.bot.turns[-1].history] == [("user", "long story")]
 
 
+async def test_a_question_that_was_interrupted_and_changed_then_is_remembered_as_it_reads(channel_with):
+    async with channel_with(overlap="interrupt") as chat:
+        chat.bot.holds["tpyo"] = asyncio.Event()
+        await chat.hub.accept(said("tpyo", 1))
+        await chat.until(lambda: chat.bot.turns)
+        assert await chat.say(said("next", 2), edited(1, "typo")) == ["next"]
+        assert await history(chat) == [("user", "typo"), ("user", "next"), ("assistant", "next")]
+
+
 async def held_up(chat, at, first, *behind):
     """The `first` event waits in that call until those behind it were taken."""
     of, name = at
