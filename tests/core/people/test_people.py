@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 
 import pytest
 
@@ -86,7 +87,19 @@ async def test_a_question_that_was_agreed_to_is_no_longer_open(hub):
     yes = (await flow.link(asked, hub.people, code)).choices[0].value
     await flow.answer(asked, hub.people, yes)
     await hub.done(asked)
-    assert "no longer open" in await flow.answer(await hub.ask(BOB), hub.people, yes)
+    later = await hub.ask(BOB)
+    for value in (yes, yes.replace("yes", "no")):
+        assert "no longer open" in await flow.answer(later, hub.people, value)
+    assert await hub.people.accounts(BOB) == {ANN, BOB}
+
+
+async def test_an_older_question_is_closed_by_a_newer_one(hub):
+    codes = [await hub.code(account) for account in (ANN, CAT)]
+    asked = await hub.ask(BOB)
+    old, new = [(await flow.link(asked, hub.people, code)).choices[0].value for code in codes]
+    assert "no longer open" in await flow.answer(asked, hub.people, old)
+    assert await hub.people.accounts(BOB) == {BOB}
+    assert "one person" in await flow.answer(asked, hub.people, new)
 
 
 async def test_joining_those_who_are_one_changes_nothing(hub):
@@ -462,6 +475,8 @@ async def test_news_that_stop_coming_empty_the_memory(hub, redis):
         await hub.people.person(ANN)
         assert hub.people.known.get(ANN) == (True, None)
     assert hub.people.known.get(ANN) == (False, None)
+    await hub.people.person(ANN)
+    assert hub.people.known.get(ANN) == (False, None)
 
 
 async def test_a_process_that_has_not_heard_yet_loses_nothing(hub, engine):
@@ -506,7 +521,12 @@ async def test_a_code_that_was_used_or_has_expired_makes_room_for_another(hub, r
 
 
 async def test_what_is_known_of_joining_and_leaving_is_forgotten_in_time(hub, redis, prefix):
-    await hub.link(ANN, BOB)
+    code = await hub.code(ANN)
+    asked = await hub.ask(BOB)
+    yes = (await flow.link(asked, hub.people, code)).choices[0].value
+    assert 590 < await redis.ttl(f"{prefix}:ask:{BOB}") <= 600
+    await flow.answer(asked, hub.people, yes)
+    await hub.done(asked)
     await hub.unlink(BOB)
     names = (f"{prefix}:ask:{BOB}", f"{prefix}:left:{BOB}")
     assert [await redis.ttl(name) for name in names] == [pytest.approx(86400, abs=60)] * 2
@@ -554,13 +574,17 @@ async def test_ones_own_code_and_rooms_are_refused(hub):
     await hub.done(asked)
     asked = await hub.ask(BOB, direct=False)
     assert await flow.link(asked, hub.people, code) == "Please write that to me in a private message."
-    assert await flow.unlink(asked, hub.people) == "Please write that to me in a private message."
+    for line in (flow.unlink(asked, hub.people), flow.answer(asked, hub.people, f"link:{'0' * 16}:yes")):
+        assert await line == "Please write that to me in a private message."
 
 
 async def test_a_name_cannot_dress_up_the_question(hub):
     code = await hub.people.codes.make(flow.Offer(ANN, "**[x](http://evil.example)**\n@all `y`", "assistant", "k"))
-    question = await flow.link(await hub.ask(BOB), hub.people, code)
+    asked = await hub.ask(BOB)
+    question = await flow.link(asked, hub.people, code)
     assert question.text.startswith("x http evil example all y (red")
+    code = await hub.people.codes.make(flow.Offer(ANN, "An" * 100, "assistant", "k"))
+    assert (await flow.link(asked, hub.people, code)).text.startswith("An" * 20 + " (red")
 
 
 async def test_a_typed_answer_counts_right_after_the_question(hub):
@@ -573,3 +597,6 @@ async def test_a_typed_answer_counts_right_after_the_question(hub):
     after = Remembered("assistant", "Shall I?", time=asked.claim.time + 1)
     assert await flow.typed(asked, hub.people, "yes", [*before, after]) is None
     assert await flow.typed(await hub.ask(CAT), hub.people, "yes", []) is None
+    await flow.answer(asked, hub.people, yes)
+    assert await flow.typed(asked, hub.people, "yes", [*before, after]) == yes  # when it is tried again
+    assert await flow.typed(dataclasses.replace(asked, event="later"), hub.people, "yes", before) is None

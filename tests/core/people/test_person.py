@@ -65,6 +65,7 @@ def test_a_chat_arrives_once(more):
 
 def test_a_chat_whose_channel_got_another_bot_leaves_the_old_home_to_the_others():
     person = grown("p", "ab", [])
+    assert person.home(key("a", "x"), Chat("a", "y")) is None
     after, moves = arrived(person, key("a", "x"), Chat("a", "y"))
     assert moves == [(key("a", "x"), key("b", "x"))]
     assert after.homes == {"x": key("b", "x"), "y": key("a", "x")}
