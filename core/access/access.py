@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from core.access.pairing import Pairing
 from core.access.settings import AccessSettings
@@ -16,9 +16,6 @@ KNOWN_FOR = 5.0
 """Seconds for which an account that was let in is not looked up again; one that is put out is answered for that long.
 Strangers are looked up with each message, so that whoever is let in is answered at once."""
 KNOWN_MAX = 10_000
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,6 @@ class Access:
         self.pairing = Pairing(engine)
         self._now = now
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._told: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
 
     async def lets_in(self, event: AnyEvent, settings: AccessSettings) -> bool:
         """The same without a word to anybody, and without a code. Raises StoreError."""
@@ -64,12 +60,9 @@ class Access:
 
     async def _turn_away(self, event: AnyEvent) -> Denied:
         """One line a day where nobody else reads it."""
-        key, now = (event.address.channel, event.user.id), self._now()
-        uid, until = self._told.get(key, ("", 0.0))
-        if not event.direct or (now < until and uid != event.uid):
+        if not event.direct:
             return Denied("not allowed")
-        is_first = await self.pairing.first_today(*key, event.uid)
-        _keep(self._told, key, (event.uid if is_first else "", now + 3600))
+        is_first = await self.pairing.first_today(event.address.channel, event.user.id, event.uid)
         return Denied("not allowed", Sentence.NOT_ALLOWED if is_first else None)
 
     async def _pair(self, event: AnyEvent) -> Denied | None:
@@ -79,14 +72,9 @@ class Access:
         may_ask = event.direct and not event.user.is_bot
         found = await self.pairing.look(*key, name=event.user.name, event=event.uid, may_ask=may_ask)
         if found is True:
-            _keep(self._known, key, now + KNOWN_FOR)
+            self._known[key] = now + KNOWN_FOR
+            self._known.move_to_end(key)
+            if len(self._known) > KNOWN_MAX:
+                self._known.popitem(last=False)
             return None
-        self._known.pop(key, None)
         return Denied("not paired", Sentence.PAIRING, found) if found else Denied("not paired")
-
-
-def _keep(entries: OrderedDict[K, V], key: K, value: V) -> None:
-    entries[key] = value
-    entries.move_to_end(key)
-    if len(entries) > KNOWN_MAX:
-        entries.popitem(last=False)

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
+from core.access import access as module
 from core.access import pairing
 from core.access.access import KNOWN_FOR, Access, Denied
 from core.access.pairing import ALPHABET, LIFE, OPEN_MAX, Pairing
@@ -165,7 +166,23 @@ async def test_those_let_in_are_not_looked_up_with_each_message(access, time, en
     access.pairing = Counting(engine)
     for n in range(20):
         assert await access.check(said("hi", n, user=BEN), PAIRING) is None
+        assert await access.lets_in(said("hi", n, user=BEN), PAIRING)
     assert looks == ["ben"]
+    monkeypatch.setattr(module, "KNOWN_MAX", 2)  # and those who were let in last are known
+    cat, dan = User("cat"), User("dan")
+    for user in (cat, dan):
+        await access.pairing.approve((await access.check(said("hi", user=user), PAIRING)).code)
+    looks.clear()
+    for user in (cat, dan, cat, BEN):
+        assert await access.check(said("hi", user=user), PAIRING) is None
+    assert looks == ["cat", "dan", "ben"]
+
+
+async def test_who_was_let_in_by_a_code_is_not_answered_where_only_a_list_counts(access):
+    await access.pairing.approve((await access.check(said("hi", user=BEN), PAIRING)).code)
+    assert await access.lets_in(said("hi", user=BEN), PAIRING)
+    assert not await access.lets_in(said("hi", user=BEN), LIST)
+    assert (await access.check(said("hi", user=BEN), LIST)).reason == "not allowed"
 
 
 async def test_who_is_put_out_is_answered_no_more_after_a_moment(access, time):
@@ -178,11 +195,11 @@ async def test_who_is_put_out_is_answered_no_more_after_a_moment(access, time):
 
 async def test_an_admin_sees_who_waits_and_who_was_let_in(access):
     first = await access.check(said("hi", user=BEN), PAIRING)
-    waiting = await access.check(said("hi", user=User("cat", "Cat")), PAIRING)
+    waiting = await access.check(said("hi", user=User("cat", "Cat " * 100)), PAIRING)
     await access.pairing.approve(first.code)
     listed = await access.pairing.list(["fake", "other"])
     assert [(each.account, each.name, each.code) for each in listed] == [
-        ("cat", "Cat", waiting.code),
+        ("cat", "Cat " * 20, waiting.code),
         ("ben", "Ben", ""),
     ]
 

@@ -319,6 +319,7 @@ async def test_whether_they_were_let_in_is_forgotten_with_their_name(engine, per
     await pairing.look("desk", ANN.id, name=ANN.name, event="e3", may_ask=True)
     await pairing.first_today("desk", ANN.id, "e4")
     assert (await person.erase(Alone()))["permissions"] == 2
+    assert await engine.command("ZCARD", f"{engine.prefix}:access:{{access}}:open:desk") == 0
     assert await canaries(engine) == []
     assert [each.name for each in await pairing.list(["desk"])] == ["Ben"]
 
