@@ -85,7 +85,7 @@ def cuts(new: AnyEvent, ids: Sequence[str], overlap: Overlap) -> Cut | None:
 
     Where one of several is taken back, the others are still to be answered: it is as if that changed the question."""
     if isinstance(new, Edited | Deleted):
-        if new.message_id not in ids or not new.message_id:
+        if new.message_id not in ids:
             return None
         return "withdrawn" if isinstance(new, Deleted) and len(ids) == 1 else "edited"
     if asks_to_stop(new):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import Address, Command, Deleted, Edited, Message, Press, User
+from core.events import Address, Attachment, Command, Deleted, Edited, Message, Press, User
 from core.language.stop import means_stop
 from core.overlap import cuts, question
 from core.under_way import Answering
@@ -65,6 +65,24 @@ def test_what_was_not_said_to_us_is_no_question_that_others_follow():
     assert asked.cut is None
 
 
+def test_a_word_to_stop_takes_along_only_what_was_said_to_us():
+    chatter = said("a", 1)
+    assert ask(chatter, command("stop"), is_for_us=lambda event: event is not chatter).cut is None
+    assert ask(command("stop"), command("stop", n=2)).cut is None
+
+
+def test_only_what_is_said_to_us_interrupts_and_the_question_is_kept_as_it_reads_now():
+    chatter = said("b", 2)
+    assert ask(said("a", 1), chatter, overlap="interrupt", is_for_us=lambda event: event is not chatter).cut is None
+    asked = ask(said("tpyo", 1), edited(1, "typo"), said("b", 2), overlap="interrupt")
+    assert (asked.event.text, asked.cut) == ("typo", "interrupted")
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, False), (False, True)])
+def test_an_edit_takes_no_mention_away_and_may_add_one(before, after):
+    assert ask(said("a", 1, mentioned=before), edited(1, "b", mentioned=after)).event.mentioned
+
+
 def test_quick_messages_of_one_user_become_one_question():
     asked = ask(said("what", 1), said("is", 2), said("this", 3), overlap="collect")
     assert (asked.event.text, asked.ids, asked.events) == ("what\nis\nthis", ("1", "2", "3"), 3)
@@ -74,6 +92,15 @@ def test_messages_of_another_user_and_commands_end_what_is_collected():
     ben = said("hey", 2, user=User("ben"))
     assert ask(said("what", 1), ben, said("is", 3), overlap="collect").events == 1
     assert ask(said("what", 1), said("is", 2), command("help"), said("this", 3), overlap="collect").events == 2
+
+
+def test_what_is_said_elsewhere_or_not_to_us_or_behind_a_file_is_a_question_of_its_own():
+    first, thread = said("what", 1), said("is", 2, thread="t")
+    assert ask(first, thread, overlap="collect").events == 1
+    chatter = said("is", 2)
+    assert ask(first, chatter, overlap="collect", is_for_us=lambda event: event is not chatter).events == 1
+    file = said("this", 1, attachments=(Attachment("image", "i"),))
+    assert ask(file, said("is", 2), overlap="collect").events == 1
 
 
 def test_what_is_not_for_us_takes_no_question_along():
