@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import Field
@@ -56,7 +57,7 @@ class AssistantSettings(DocumentsSettings):
     context: ContextSettings = ContextSettings()
     """What of the conversation the model gets to read."""
     links: list[str] | None = None
-    """Hosts that answers may link to; others are shown as text. Without it all may."""
+    """Hosts that answers may link to, beside those under `sources`; others are shown as text. Without it all may."""
 
 
 class Bot(port.Bot[AssistantSettings]):
@@ -76,6 +77,7 @@ class Bot(port.Bot[AssistantSettings]):
             raise ConfigError([f"personas: there is no personality '{name}'" for name in unknown])
         self._documents = _documents(settings, self.resources)
         self._mcp = MCPServers(settings.mcp)
+        self._links = _allowed(settings)
 
     async def start(self) -> None:
         """Open documents and tools. Raises ConfigError where one of them is not as it should be."""
@@ -98,7 +100,6 @@ class Bot(port.Bot[AssistantSettings]):
             self.settings.personality,
             self.settings.personas,
             self.settings.context,
-            self.settings.links,
             self._toolbox,
             self.calibrations,
             self._counts,
@@ -125,6 +126,7 @@ class Bot(port.Bot[AssistantSettings]):
         return self._model.most(_AROUND + min(said, _BYTES_A_TOKEN * self.settings.context.budget))
 
     async def respond(self, turn: port.Turn) -> Pieces:
+        turn.links = self._links
         pending = consent.decode(turn.notes.pending)
         now = time.time()
         match consent.verdict(turn.text, asker(turn), pending, now, turn.language, is_next=_goes_on(turn)):
@@ -181,7 +183,7 @@ class Bot(port.Bot[AssistantSettings]):
             model = self._model_of(turn)
             if model is None:
                 raise ModelUnavailable("no model has a key")
-            async for piece in self._shown(self._talk.answer(model, turn, language, since=done)):
+            async for piece in self._talk.answer(model, turn, language, since=done):
                 yield piece
         except ModelError as error:
             await log.awarning("no model answered", reference=turn.reference, error=str(error))
@@ -206,7 +208,7 @@ class Bot(port.Bot[AssistantSettings]):
                 yield piece
             return
         try:
-            async for piece in self._shown(self._talk.answer(model, turn, language, untold=untold)):
+            async for piece in self._talk.answer(model, turn, language, untold=untold):
                 yield piece
         except ModelError as error:
             await log.awarning("no model answered", reference=turn.reference, error=str(error))
@@ -214,16 +216,6 @@ class Bot(port.Bot[AssistantSettings]):
             yield port.Restart()
             async for piece in self._without_model(turn, language, labelled=True):
                 yield piece
-
-    async def _shown(self, pieces: Pieces) -> Pieces:
-        """The pieces as they come; all at once where no link may be seen before it was looked at."""
-        if self.settings.links is None:
-            async for piece in pieces:
-                yield piece
-            return
-        held = [piece async for piece in pieces]
-        for piece in held:
-            yield piece
 
     async def _without_model(self, turn: port.Turn, language: str, *, labelled: bool) -> Pieces:
         """What the documents say; where the model should have spoken, labelled as that."""
@@ -247,6 +239,13 @@ def _goes_on(turn: port.Turn) -> bool:
 def _language(turn: port.Turn, pending: Pending) -> str:
     """Of an answer to a question of ours: a word or a pressed button does not tell one."""
     return turn.notes.language or turn.user.locale or pending.language
+
+
+def _allowed(settings: AssistantSettings) -> list[str] | None:
+    """Hosts that answers may link to: the documents' own are among them."""
+    if settings.links is None:
+        return None
+    return [*settings.links, *(urlsplit(url).netloc for url in settings.sources.values())]
 
 
 def _documents(settings: AssistantSettings, resources: port.Resources) -> KnowledgeBot | None:

@@ -96,6 +96,8 @@ class Turn:
     """What its models may cost, and what they took."""
     problem: str = field(default="", init=False)
     """What an admin who was told the reference is to find: why the answer is none, or not the model's."""
+    links: Sequence[str] | None = field(default=None, init=False)
+    """Hosts that the answer may link to; None: all. Others are shown as text, as soon as the answer is."""
     tokens: int = field(default=0, init=False)
     """What the question counts for the model, where the bot knows it."""
     forgotten: bool = field(default=False, init=False)

@@ -268,7 +268,7 @@ class Hub:
         if isinstance(verdict, Refusal):
             return self._refused(work, verdict.reason, say(verdict.line, turn.language))
         work.delivery.take_up(shown)
-        answer = Answer()
+        answer = Answer(turn)
         try:
             async with sign_of_life(work.adapter, work.event.address, self.gate), answering:
                 await self._hear_out(work, turn, answer, command, answering)
@@ -332,7 +332,7 @@ class Hub:
             return self._nothing(work, "bot silent")
         if turn.kept and not turn.forgotten:
             self._remember(work, turn, parts)
-        return await fitted(parts, work.adapter)
+        return await fitted(parts, work.adapter, turn.links)
 
     async def _cut_short(self, work: Work, turn: Turn, answer: Answer, cut: Cut) -> list[Part] | None:
         """The user went on while the bot spoke."""

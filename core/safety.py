@@ -4,11 +4,9 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
 
 import msgspec
 
-from core.links import defanged
 from core.visible import BREAK, visible
 
 MAX_INPUT = 16_000
@@ -70,19 +68,14 @@ def leaks(text: str, canary: str) -> bool:
     return any(_base64(mark, shift) in encoded for shift in range(3))
 
 
-def shown(text: str, *, canary: str = "", links: Sequence[str] | None = None) -> Shown:
-    """An answer on its way out: withheld if it gives the system prompt away, links that are not allowed made plain.
-
-    `links`: hosts; None allows all."""
+def shown(text: str, *, canary: str = "") -> Shown:
+    """An answer on its way out: withheld if it gives the system prompt away."""
     if canary and leaks(text, canary):
         return Shown("", ("leak",))
     findings = []
     clean = visible(text)
     if clean != BREAK.sub("\n", text):
         findings.append("invisible")
-    if links is not None and (plain := defanged(clean, links)) != clean:
-        clean = plain
-        findings.append("link")
     return Shown(clean, tuple(findings))
 
 

@@ -12,6 +12,10 @@ from core.events import Accepted, Address, AnyEvent, Choice, Command, Message, P
 ANN = User("ann", "Ann")
 
 
+def turn(text: str = "hi") -> Turn:
+    return Turn(text, ANN, "fake", "fake/room", direct=True)
+
+
 class FakeAdapter(Adapter[Settings]):
     """A platform with no wire: what is sent lies in `sent`; errors to raise are taken from `trouble`, first to last."""
 

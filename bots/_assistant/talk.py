@@ -47,19 +47,16 @@ class Talk:
         personality: str,
         personas: Sequence[str],
         settings: ContextSettings,
-        links: Sequence[str] | None,
         toolbox: Toolbox,
         calibrations: Calibrations,
         counts: Counts,
         find: Callable[[str, Purse], Awaitable[Sequence[Source]]] | None,
     ) -> None:
-        """`personas`: those of the personalities that a user may choose; `links`: hosts, None: all; `find`: searches
-        the documents."""
+        """`personas`: those of the personalities that a user may choose; `find`: searches the documents."""
         self._personalities = personalities
         self._personality = personality
         self._personas = frozenset(personas)
         self._settings = settings
-        self._links = links
         self._toolbox = toolbox
         self._calibrations = calibrations
         self._counts = counts
@@ -140,7 +137,7 @@ class Talk:
         self, said: str, personality: Personality, language: str, mark: str, sources: Sequence[Source]
     ) -> str:
         """The whole answer as the user may keep it, its sources named; empty where it has to be withheld."""
-        harmless = shown(adjust(said, personality.tone, language), canary=mark, links=self._links).text
+        harmless = shown(adjust(said, personality.tone, language), canary=mark).text
         return cited(harmless, sources) if sources and harmless else harmless
 
     def _told(self, model: Model, turn: Turn, system: str, untold: Sequence[ChatMessage], tools: str) -> Told:

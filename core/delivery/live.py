@@ -66,7 +66,7 @@ class Live:
         while not self._over.is_set():
             self._grown.clear()
             try:
-                if parts := await fitted(self._answer.parts(), self._delivery.adapter):
+                if parts := await fitted(self._answer.parts(), self._delivery.adapter, self._answer.links):
                     await self._delivery.draft(parts)
             except SendError as error:
                 # The whole answer is still to be delivered, with all care; a draft is not worth more tries.

@@ -1,7 +1,8 @@
 """How tests talk with an assistant, and what they read of its answer."""
 
-from core.bot import Restart, Turn
-from core.events import Part, User
+from core.bot import Turn
+from core.delivery.answer import Answer
+from core.events import User
 from core.persona.settings import Personality
 
 ADA = Personality(name="Ada", role="a helper", tone="friendly", introduction="Hello, I am Ada.")
@@ -16,17 +17,10 @@ def turn(text="hello", history=(), direct=True, **more):
 
 async def parts(bot, turn):
     """The messages that the user has before them in the end."""
-    done, text = [], []
+    answer = Answer(turn)
     async for piece in bot.respond(turn):
-        match piece:
-            case Restart():
-                text.clear()
-            case Part():
-                done += [*([Part("".join(text))] if text else []), piece]
-                text.clear()
-            case _:
-                text.append(piece)
-    return [*done, *([Part("".join(text))] if text else [])]
+        answer.add(piece)
+    return answer.parts()
 
 
 async def read(bot, turn):

@@ -126,6 +126,27 @@ async def test_links_to_other_places_are_shown_as_text_where_a_list_is_set(serve
     assert "](https://evil.example" not in text
 
 
+async def test_an_answer_that_broke_off_shows_no_link_to_other_places_either(server, assistant):
+    server.script.extend([Script("See https://evil.example/x?q=secret and much more of this and that.")] * 2)
+    server.misbehave("cut", 2)
+    text = await read(await assistant(links=["good.example"]), turn(history=[Remembered("user", "x")]))
+    assert text.endswith("*(The answer broke off here.)*")
+    assert "https://evil" not in text
+
+
+async def test_the_documents_may_be_linked_to_where_a_list_is_set(server, assistant, tmp_path):
+    (tmp_path / "guide.md").write_text("# Pizza\n\nA pizza costs ten, see https://evil.example/menu.\n")
+    sources = {str(tmp_path): "https://docs.example.org/"}
+    asked = turn("What does a pizza cost?", [Remembered("user", "x")])
+    server.script.extend([Script("Ten [1].")])
+    bot = await assistant(links=["good.example"], knowledge=[str(tmp_path)], sources=sources)
+    assert "](https://docs.example.org/guide" in await read(bot, asked)
+    server.misbehave("away", 9)
+    text = await read(bot, turn("What does a pizza cost?", [Remembered("user", "x")]))
+    assert "A pizza costs ten" in text
+    assert "https://evil" not in text
+
+
 async def test_cancelling_the_turn_closes_the_stream_at_the_server(server, assistant):
     server.misbehave("drip")
     reading = asyncio.create_task(read(await assistant(), turn()))

@@ -78,6 +78,25 @@ async def test_stop_ends_the_answer_where_it_is(chat, monkeypatch):
     assert await chat.say(command("stop", n=3)) == ["Once upon …", "Stopped.", "There is nothing to stop."]
 
 
+async def test_neither_a_growing_answer_nor_one_that_was_stopped_shows_a_link_that_is_not_allowed(chat, monkeypatch):
+    speaking = Speaking(chat, monkeypatch, "see https://evil.example/x or https://good.example ")
+    respond = speaking.respond
+
+    async def careful(turn):
+        turn.links = ["good.example"]
+        async for piece in respond(turn):
+            yield piece
+
+    monkeypatch.setattr(chat.bot, "respond", careful)
+    await chat.hub.accept(said("where?", 1))
+    await chat.until(lambda: chat.adapter.texts)
+    safe = "see `hxxps://evil[.]example/x` or https://good.example"
+    assert chat.adapter.texts == [safe]
+    assert (await chat.say(command("stop", n=2)))[0] == f"{safe} …"
+    monkeypatch.undo()
+    assert ("assistant", f"{safe} …") in await history(chat)
+
+
 async def test_stop_lets_what_is_on_the_wire_arrive_and_does_not_send_it_again(chat, monkeypatch):
     Speaking(chat, monkeypatch)
     on_wire, arrived = asyncio.Event(), asyncio.Event()

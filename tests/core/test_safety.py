@@ -166,14 +166,6 @@ def test_a_mark_in_base64_is_noticed_whatever_stands_around_it(before, after):
     assert leaks(base64.b64encode(before + MARK.encode() + after).decode(), MARK)
 
 
-def test_links_are_held_against_the_list_only_where_there_is_one():
-    text = "See https://evil.example/x"
-    assert shown(text).text == text
-    assert shown(text, links=["good.example"]).text == "See `hxxps://evil[.]example/x`"
-    assert shown(text, links=["evil.example"]).findings == ()
-    assert shown(text, links=[]).findings == ("link",)
-
-
 @given(st.text(st.characters(exclude_categories=["C", "M"]), max_size=40))
 def test_an_ordinary_answer_is_shown_as_it_is(text):
     text = "".join(char for char in text if unicodedata.category(char)[0] in "LNPZS" and char.isascii())

@@ -11,7 +11,7 @@ from core.delivery.deliver import GONE, Delivery, Staged
 from core.delivery.gate import Gate
 from core.errors import Throttled, Unavailable, Unconfirmed, Undeliverable
 from core.events import Address, Part
-from tests.fakes import FakeAdapter, NoCursors, menu, nowhere
+from tests.fakes import FakeAdapter, NoCursors, menu, nowhere, turn
 
 TO = Address("fake", "r1", "t1", "m0")
 
@@ -225,21 +225,21 @@ async def test_what_cannot_be_edited_any_more_is_sent_anew(adapter, delivery):
 
 
 def test_pieces_of_text_make_one_part_and_parts_stand_alone():
-    answer = Answer()
+    answer = Answer(turn())
     for piece in ("Hel", "lo", menu("Which?", "A"), "Bye", " "):
         answer.add(piece)
     assert [part.text for part in answer.parts()] == ["Hello", "Which?", "Bye "]
 
 
 def test_a_restart_voids_the_text_and_keeps_whole_parts():
-    answer = Answer()
+    answer = Answer(turn())
     for piece in (menu("Which?", "A"), "wrong", Restart(), "right"):
         answer.add(piece)
     assert [part.text for part in answer.parts()] == ["Which?", "right"]
 
 
 def test_an_answer_of_nothing_has_no_parts():
-    answer = Answer()
+    answer = Answer(turn())
     answer.add("  \n")
     assert answer.parts() == []
 
@@ -266,14 +266,14 @@ async def test_a_text_that_no_reader_meant_still_arrives_in_pieces_and_holds_up_
             await asyncio.sleep(0.005)
 
     beating = asyncio.create_task(beat())
-    fitting = await fitted([Part(text)], adapter)
+    fitting = await fitted([Part(text)], adapter, None)
     beating.cancel()
     assert all(adapter.measure(part.text) <= 200 for part in fitting)
     assert max((b - a for a, b in pairwise(beats)), default=0) < 2
 
 
 def test_lone_surrogates_never_reach_a_platform():
-    answer = Answer()
+    answer = Answer(turn())
     answer.add("a\ud800b")
     answer.add(Part("c\udfff"))
     assert [part.text for part in answer.parts()] == ["a?b", "c?"]
@@ -281,4 +281,4 @@ def test_lone_surrogates_never_reach_a_platform():
 
 def test_a_bot_that_yields_something_else_is_told_so():
     with pytest.raises(TypeError, match="not int"):
-        Answer().add(5)
+        Answer(turn()).add(5)

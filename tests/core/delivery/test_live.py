@@ -10,6 +10,7 @@ from core.engine.engine import Stale
 from core.errors import Undeliverable
 from core.events import Address, Part
 from tests.core.delivery.test_deliver import Store, adapter  # noqa: F401 - a fixture
+from tests.fakes import turn
 
 TO = Address("fake", "r1")
 
@@ -27,7 +28,7 @@ async def until(condition):
 
 
 async def test_the_user_reads_along_and_the_last_word_is_the_answer(delivery, adapter):  # noqa: F811
-    answer = Answer()
+    answer = Answer(turn())
     async with Live(answer, delivery) as live:
         for text in ("one ", "two ", "three"):
             answer.add(text)
@@ -40,7 +41,7 @@ async def test_the_user_reads_along_and_the_last_word_is_the_answer(delivery, ad
 
 async def test_an_answer_that_is_whole_at_once_is_sent_once(delivery, adapter, monkeypatch):  # noqa: F811
     monkeypatch.setattr("core.delivery.live.FIRST", 60.0)
-    answer = Answer()
+    answer = Answer(turn())
     async with Live(answer, delivery) as live:
         answer.add("all of it")
         live.news()
@@ -49,7 +50,7 @@ async def test_an_answer_that_is_whole_at_once_is_sent_once(delivery, adapter, m
 
 
 async def test_a_long_answer_grows_over_several_messages(delivery, adapter):  # noqa: F811
-    answer = Answer()
+    answer = Answer(turn())
     async with Live(answer, delivery) as live:
         for number in range(12):
             answer.add(f"Paragraph {number} has {'x' * 60} in it.\n\n")
@@ -62,7 +63,7 @@ async def test_a_long_answer_grows_over_several_messages(delivery, adapter):  # 
 
 async def test_a_draft_that_cannot_be_shown_does_not_hurt_the_answer(delivery, adapter):  # noqa: F811
     adapter.trouble = [Undeliverable("not now")]
-    answer = Answer()
+    answer = Answer(turn())
     async with Live(answer, delivery) as live:
         answer.add("one ")
         live.news()
@@ -80,7 +81,7 @@ async def test_a_turn_that_belongs_to_somebody_else_shows_nothing(adapter, monke
         raise Stale("c")
 
     async def read_along():
-        answer = Answer()
+        answer = Answer(turn())
         async with Live(answer, Delivery(Staged(TO, 0.0), adapter, Gate(), stale, "turn", resumed=False)) as live:
             answer.add("hello")
             live.news()
@@ -92,7 +93,7 @@ async def test_a_turn_that_belongs_to_somebody_else_shows_nothing(adapter, monke
 
 
 async def test_buttons_come_with_the_message_they_belong_to(delivery, adapter):  # noqa: F811
-    answer = Answer()
+    answer = Answer(turn())
     async with Live(answer, delivery) as live:
         answer.add("text")
         live.news()
@@ -110,7 +111,7 @@ async def test_a_fault_of_the_adapter_is_none_of_the_bot(delivery, adapter, monk
         raise ZeroDivisionError("bug")
 
     monkeypatch.setattr(adapter, "send", broken)
-    answer = Answer()
+    answer = Answer(turn())
     async with Live(answer, delivery) as live:
         answer.add("one ")
         live.news()
