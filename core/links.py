@@ -6,20 +6,28 @@ from collections.abc import Sequence
 
 from markdown_it.tree import SyntaxTreeNode
 
-from core.markdown import FILES, Renderer, is_plain, parse
+from core.markdown import FILES, Renderer, defined, is_plain, parse
 
 _ALLOWED_PORTS = {"http": "80", "https": "443"}
 _URL = re.compile(r"(https?)://([^/?#]*)(?:[/?#]\S*)?", re.IGNORECASE)
 _UNSURE = re.compile(r"[\\\s\x00-\x1f\x7f\[\]<>\"`{}|*]|://.*://")
 """Where one app ends an address and another goes on; and an address within the address, as of a redirection."""
 _HOST = re.compile(r"((?:[^\W_]|[-.])+?)\.?(?::(\d{1,5}))?")
+_HIGH = "\u00c0-\u1fff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufeff"
+"""Letters beyond ASCII with the marks that belong to them: to `re` some of these are no part of a word."""
+_L = rf"[\w{_HIGH}\u2070-\u2bff\u2e80-\u2fff\uff10-\uffee\U00010000-\U0010ffff-]"
+"""Of a host's name: some apps take even pictures."""
+_TOP = rf"(?:[a-z]{{2,24}}|[{_HIGH}]{{2,24}}|xn--[a-z0-9-]{{1,59}})"
+_END = r"(?![a-z0-9]|_+[^\W_])"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _LOOKS_LIKE_LINK = re.compile(
     r"[a-z][a-z0-9+.-]{0,20}\s*:[/\\\uff0f\u2215]+(?:\[[^\s\]]*\])?[^\s<>()\[\]]*"  # any scheme
     r"|(?<!\w)(?:javascript|vbscript|data|file|blob|mailto|tel|sms|intent|about):\S+"
     r"|(?<![\w:])[/\\]{2}[^\s/\\][^\s<>()\[\]]*"  # without a scheme
-    r"|(?<![\w@.+-])[\w.+-]+@(?:[\w-]+\.)+[a-z]{2,24}(?![a-z0-9_-])"  # mail
-    r"|(?<![\w-])(?<![\w-]\.)(?:[\w-]+\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{1,59})\.?(?::\d+)?(?![a-z0-9_-])(?:[/?#][^\s<>()\[\]]*)?"
-    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:[/?#][^\s<>()\[\]]*)",
+    rf"|(?<![\w@.+-])[\w.+-]+@(?:{_L}+\.)+{_TOP}{_END}"  # mail
+    rf"|(?<!{_L})(?<!{_L}\.)(?:{_L}+\.)+{_TOP}\.?(?::\d+)?{_END}(?:`|[/?#][^\s<>()\[\]]*)?"
+    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:[/?#][^\s<>()\[\]]*)"
+    rf"|(?<![\w.])(?:{_BYTE}\.){{3}}{_BYTE}(?:\.?(?!\w|\.\w))(?::\d+)?",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(r"[.,;:!?'\")\]}>*_~]+$")
@@ -36,10 +44,12 @@ def defanged(markdown: str, allowed: Sequence[str]) -> str:
     if is_plain(markdown) and not _LOOKS_LIKE_LINK.search(markdown):
         return markdown
     hosts = frozenset(name for host in allowed for name in _names(host))
-    if not _offends(parse(markdown), hosts):
+    if not _offends(parse(markdown), hosts) and all(is_allowed(target, hosts) for target in defined(markdown)):
         return markdown
     writer = _Writer(hosts)
     written = writer.convert(markdown)
+    if not written.strip():  # nothing but definitions, which some would show as they are written
+        return writer.paragraph(writer.text(markdown))
     if not _offends(parse(written), hosts):
         return written
     return writer.paragraph(writer.text(Renderer().convert(markdown)))  # an address spread over several formats
@@ -77,7 +87,8 @@ def plain(url: str) -> str:
     end = re.search(r"[/?#]", rest.lstrip("/\\"))
     lead = len(rest) - len(rest.lstrip("/\\"))
     cut = lead + end.start() if end else len(rest)
-    return head + rest[:cut].replace(".", "[.]").replace("@", "[@]") + rest[cut:].replace("://", "[:]//")
+    body = rest[:cut].replace(".", "[.]").replace("@", "[@]") + rest[cut:]
+    return head + re.sub(r":(?=[/\\])", "[:]", body)
 
 
 def _names(host: str) -> set[str]:
@@ -176,7 +187,7 @@ def _may_stand(address: str, hosts: frozenset[str]) -> bool:
 
 def _visible(node: SyntaxTreeNode) -> str:
     if node.type == "code_inline":
-        return " "
+        return "` `"  # where an address touches it, not every app sees its end there
     if node.type in ("softbreak", "hardbreak"):
         return "\n"
     return "".join(map(_visible, node.children)) if node.children else node.content

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
@@ -36,6 +37,13 @@ _parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethro
 def parse(markdown: str) -> SyntaxTreeNode:
     """The Markdown tree. Nesting deeper than the parser's limit stays text, so that no input is too deep to walk."""
     return SyntaxTreeNode(_parser.parse(markdown))
+
+
+def defined(markdown: str) -> list[str]:
+    """The targets of its link definitions, used or not."""
+    env: dict[str, Any] = {}
+    _parser.parse(markdown, env)
+    return [str(each["href"]) for each in env.get("references", {}).values()]
 
 
 def is_plain(markdown: str) -> bool:

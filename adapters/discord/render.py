@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from markdown_it.tree import SyntaxTreeNode
+
 from core.adapter import CommandSpec
 from core.events import Choice, Part
 from core.markdown import Renderer, apart, remembered
@@ -17,6 +19,8 @@ _SUPPRESS_EMBEDS = 1 << 2
 
 _SPECIAL = re.compile(r"([\\*_~`|\[\]<])|(?m:^(\s*)([#>+-]))")
 _URL = re.compile(r"(https?://[^\s<>]+)")
+_CLOSING = re.compile(r"[.,;:!?'\")\]}*_~|`]+$")
+_APART_BY = ("softbreak", "hardbreak")
 _LIVE = re.compile(r"@(?=everyone|here)|<(?=[@#][!&]?\d)")
 _APART = "\u200b"
 
@@ -34,6 +38,22 @@ class DiscordRenderer(Renderer):
         """A bare address stays as it is: a backslash in it would become part of the link."""
         pieces = _URL.split(literal)
         return "".join(_quiet(piece) if index % 2 else _escape(piece) for index, piece in enumerate(pieces))
+
+    def _inline(self, node: SyntaxTreeNode) -> str:
+        """An address that something touches is given an end: else what follows, be it code, became part of it."""
+        after = [*(child.type for child in node.children[1:]), "softbreak"]
+        return "".join(
+            self._ended(child.content) if child.type == "text" and next_ not in _APART_BY else self._span(child)
+            for child, next_ in zip(node.children, after, strict=True)
+        )
+
+    def _ended(self, literal: str) -> str:
+        *before, last = _URL.split(literal)
+        if not before or last:
+            return self.text(literal)
+        url = _CLOSING.sub("", before[-1])
+        start = len(literal) - len(before[-1])
+        return f"{self.text(literal[:start])}<{_quiet(url)}>{_escape(before[-1][len(url) :])}"
 
     def code(self, literal: str) -> str:
         if "`" not in literal:

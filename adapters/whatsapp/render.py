@@ -61,7 +61,8 @@ class WhatsAppRenderer(Renderer):
         )
 
     def code(self, literal: str) -> str:
-        return _monospace(self.text(literal).replace("\n", " "), _FENCE if "`" in literal else _CODE)
+        """Without blanks at its ends, where it would not be taken for code."""
+        return _monospace(self.text(literal).replace("\n", " ").strip(), _FENCE if "`" in literal else _CODE)
 
     def fence(self, literal: str, language: str) -> str:
         return _monospace(self.text(literal), _FENCE)
@@ -106,7 +107,7 @@ def _finish(token: re.Match[str], alone: frozenset[str]) -> str:
     hugs_before = not (before.isspace() or before in "\ue000\ue002\ue004")
     hugs_after = not (after.isspace() or after in "\ue001\ue003\ue005")
     works_in_words = "`" in text or len(text) > 1
-    opens = hugs_after and (works_in_words or not before.isalnum())
+    opens = "```" in text or (hugs_after and (works_in_words or not before.isalnum()))
     closes = hugs_before and (works_in_words or not after.isalnum())
-    text = _BETWEEN.sub(_GAP, text)
+    text = _TICKS.sub(lambda ticks: _GAP.join(ticks[0]), _BETWEEN.sub(_GAP, text))
     return _GAP * hugs_before + text + _GAP * hugs_after if opens or closes else text
