@@ -31,6 +31,8 @@ _LOOKS_LIKE_LINK = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = re.compile(r"[.,;:!?'\")\]}>*_~]+$")
+_MOST_LOOKS = 8
+"""Each look makes one address more plain; what still has some then was made for that."""
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~|#&!]")
 _LINE_START = re.compile(r"^([ \t]*)(?:(?=[+=-])|(\d{1,9})(?=[.)]))", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
@@ -47,12 +49,15 @@ def defanged(markdown: str, allowed: Sequence[str]) -> str:
     if not _offends(parse(markdown), hosts) and all(is_allowed(target, hosts) for target in defined(markdown)):
         return markdown
     writer = _Writer(hosts)
-    written = writer.convert(markdown)
+    source, written = markdown, writer.convert(markdown)
     if not written.strip():  # nothing but definitions, which some would show as they are written
         return writer.paragraph(writer.text(markdown))
-    if not _offends(parse(written), hosts):
-        return written
-    return writer.paragraph(writer.text(Renderer().convert(markdown)))  # an address spread over several formats
+    for _ in range(_MOST_LOOKS):
+        if not _offends(parse(written), hosts):
+            return written
+        # An address spread over several formats, or one that was none before what it touched was made plain.
+        source = written = writer.paragraph(writer.text(Renderer().convert(source)))
+    return writer.fence(Renderer().convert(written), "")
 
 
 def is_allowed(url: str, hosts: frozenset[str]) -> bool:

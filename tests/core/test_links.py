@@ -136,6 +136,8 @@ class _Links(Renderer):
 @given(st.lists(SCRAPS | st.text(max_size=3), max_size=10).map("".join))
 @example("ev**il.exam**ple")
 @example("https://*evil.example*")
+@example("a@evil.example//[x](https://evil.example/p)")
+@example("злой.рф उदाहरण.भारत 例子.中国https://evil.example/x?d=SECRET")
 def test_nothing_but_allowed_hosts_is_left_to_follow(text):
     done = defanged(text, ALLOWED)
     hosts = frozenset([*ALLOWED, "xn--mnchen-3ya.example"])
