@@ -220,6 +220,8 @@ class Hub:
             parts = await self._answer(work, answering)
             if parts is None:
                 return
+            if not parts and staged.sent:
+                parts = await self._before(work)
         try:
             if parts or staged.sent:
                 await work.delivery.finish(parts)
@@ -232,12 +234,16 @@ class Hub:
             return
         await self.ending.commit(work)
 
+    async def _before(self, work: Work) -> list[Part]:
+        """What messages showed in which an answer was begun in vain: those to a changed question have an older one."""
+        at = (work.event.message_id, place(work.event))
+        before = work.session.answer_to(*at) if isinstance(work.event, Edited) else None
+        return await fitted([Part(before.text, before.choices)], work.adapter) if before else []
+
     async def _answer(self, work: Work, answering: Answering) -> list[Part] | None:
         """What to say, each part fit for one message; nothing is a silence with a reason, None a turn handed back."""
         if self.erased is not None and self.erased.covers(work.account, work.event.time or work.claim.time):
             return self._nothing(work, "erased")
-        if work.question.cut:
-            return self._unanswered(work, work.question.cut)
         if isinstance(work.event, Deleted):
             return self._taken_back(work)
         shown: list[Sent] = []
@@ -248,6 +254,8 @@ class Hub:
                     work.staged.remember = reworded(work, work.event)
                 return self._nothing(work, "edited")
             work, shown = again
+        if work.question.cut:
+            return self._unanswered(work, work.question.cut)
         session = work.session
         verdict = judge(Case(work.event, work.channel.settings, session, work.claim.time))
         if isinstance(verdict, Silence):

@@ -38,14 +38,14 @@ class Question(msgspec.Struct, frozen=True):
 def question(waiting: Sequence[AnyEvent], overlap: Overlap, is_for_us: Callable[[AnyEvent], bool]) -> Question:
     """The turn of the first of the `waiting` events, in the light of those behind it."""
     head, *later = waiting
+    is_stopped = any(asks_to_stop(event) and is_for_us(event) for event in later)
     if isinstance(head, Edited):
         changed, is_withdrawn = _as_edited(head, later)
-        return Question(changed, _ids(head), cut="withdrawn" if is_withdrawn else None)
+        return Question(changed, _ids(head), cut="withdrawn" if is_withdrawn else "stopped" if is_stopped else None)
     if not isinstance(head, Message | Command):
         return Question(head, _ids(head))
     if isinstance(head, Command) and head.name not in ASKING:
         return Question(head, _ids(head))
-    is_stopped = any(asks_to_stop(event) and is_for_us(event) for event in later)
     if is_stopped and is_for_us(head) and not asks_to_stop(head):
         return Question(head, _ids(head), cut="stopped")
     if isinstance(head, Command):

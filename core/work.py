@@ -178,7 +178,7 @@ def asked_again(work: Work, edited: Edited) -> tuple[Work, list[Sent]] | None:
         text=edited.text,
         mentioned=True,
     )
-    asked = Question(said, (edited.message_id,), work.question.events)
+    asked = msgspec.structs.replace(work.question, event=said)
     shown = [Sent(edited.address, id_) for id_ in answer.ids]
     return replace(work, question=asked, session=work.session.before(*at)), shown
 

@@ -263,6 +263,17 @@ async def test_a_changed_question_whose_new_answer_ends_before_its_first_word_le
     assert more == (["Stopped."] if isinstance(ends, Command) else [])
 
 
+async def test_an_answer_that_was_begun_in_vain_to_a_changed_question_gives_place_to_the_one_before(chat, monkeypatch):
+    await chat.say(said("tpyo", 1))
+    speaking = Speaking(chat, monkeypatch)
+    await chat.hub.accept(edited(1, "typo"))
+    await chat.until(lambda: chat.adapter.texts == ["Once upon "])
+    speaking._first = ""
+    await chat.hub.accept(edited(1, "no typo"))
+    await chat.until(lambda: len(speaking.asked) == 2)
+    assert await chat.say(command("stop", n=2)) == ["tpyo", "Stopped."]
+
+
 async def test_a_changed_question_whose_new_answer_is_stopped_shows_how_far_that_went(chat, monkeypatch):
     await chat.say(said("tpyo", 1))
     Speaking(chat, monkeypatch)

@@ -45,6 +45,7 @@ def test_a_message_that_was_taken_back_before_its_turn_is_not_answered():
 def test_a_change_that_was_changed_again_or_taken_back_is_read_as_it_stands():
     assert ask(edited(1, "typo"), edited(2, "other"), edited(1, "no typo")).event.text == "no typo"
     assert ask(edited(1, "typo"), deleted(1)).cut == "withdrawn"
+    assert ask(edited(1, "typo"), edited(1, "no typo"), command("stop")).cut == "stopped"
 
 
 @pytest.mark.parametrize("stop", [command("stop"), said("Stop!", 9), said("やめて", 9)])
