@@ -63,7 +63,7 @@ _AT_ONCE = 1_000
 """Characters that are cut without leaving the loop to others meanwhile."""
 
 
-async def fitted(parts: list[Part], adapter: Adapter[Any], links: Sequence[str] | None) -> list[Part]:
+async def fitted(parts: list[Part], adapter: Adapter[Any], links: Sequence[str] | None = None) -> list[Part]:
     """The same as `fit`; long texts are cut in a thread, so that one answer does not stop all others."""
     if sum(len(part.text) for part in parts) <= _AT_ONCE:
         return fit(parts, adapter, links)
