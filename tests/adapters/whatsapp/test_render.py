@@ -76,7 +76,8 @@ def test_what_is_marked_is_shown_so_wherever_it_stands(mark, word, before, after
 
 @given(st.text(st.sampled_from("aZé1 .,!?:;'()-=+/\n\t@%{}\\_*~`<>&#|[]\ue000\u00a0"), max_size=60))
 def test_plain_text_takes_a_shorter_way_to_the_same_end(text):
-    assert to_whatsapp(text) == WhatsAppRenderer().convert(visible(text))
+    seen = visible(text)
+    assert to_whatsapp(text) == WhatsAppRenderer().convert(seen if seen.strip() else text)
 
 
 @given(st.text(max_size=200))
