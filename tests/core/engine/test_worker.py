@@ -16,6 +16,11 @@ from core.engine.worker import Worker
 from core.errors import HubError, StoreError, Throttled, Unavailable, Unconfirmed
 
 
+@pytest.fixture(autouse=True)
+def nothing_waits_for_the_poll(monkeypatch):
+    monkeypatch.setattr(module, "POLL", 60.0)
+
+
 @contextlib.asynccontextmanager
 async def working(engine: Engine, turn, name: str = "w", **options) -> AsyncIterator[Worker]:
     worker = Worker(engine, turn, name=name, **options)
@@ -64,8 +69,7 @@ async def test_accepted_events_are_answered_in_order(engine):
         assert await answers.until(10) == [b"%d" % number for number in range(10)]
 
 
-async def test_an_event_accepted_by_another_process_wakes_an_idle_worker(engine, other, monkeypatch):
-    monkeypatch.setattr(module, "POLL", 60.0)
+async def test_an_event_accepted_by_another_process_wakes_an_idle_worker(engine, other):
     answers = Answers(engine)
     async with working(engine, answers):
         await other.accept("a", b"1", ["1"])
@@ -74,8 +78,50 @@ async def test_an_event_accepted_by_another_process_wakes_an_idle_worker(engine,
         await answers.until(2)
 
 
-async def test_events_from_before_the_start_are_answered(engine):
+async def test_a_worker_that_was_full_hears_of_other_processes_again(engine, other, monkeypatch):
+    answers, begun, go, found_nothing = Answers(engine), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def turn(claim: Claim) -> None:
+        begun.set()
+        await go.wait()
+        await answers(claim)
+
+    async def claim(*call):
+        found = await Engine.claim(engine, *call)
+        (found_nothing.clear if found.claims else found_nothing.set)()
+        return found
+
+    monkeypatch.setattr(engine, "claim", claim)
+    async with working(engine, turn, concurrency=1):
+        await other.accept("a", b"1", ["1"])
+        await begun.wait()
+        await other.accept("b", b"2", ["2"])
+        go.set()
+        await answers.until(2)
+        await found_nothing.wait()
+        await other.accept("c", b"3", ["3"])
+        await answers.until(3)
+
+
+async def test_a_full_or_ending_worker_leaves_events_to_others(engine):
+    begun = asyncio.Event()
+
+    async def hang(claim: Claim) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with working(engine, hang, concurrency=1) as worker:
+        assert worker.nudge(0)
+        await engine.accept("a", b"1", ["1"])
+        await begun.wait()
+        assert not worker.nudge(0)
+        await worker.drain(0)
+        assert not worker.nudge(0)
+
+
+async def test_events_from_before_the_start_are_answered(engine, redis):
     await engine.accept("a", b"1", ["1"])
+    await redis.delete(engine.shards[0].wake)  # whoever was called for it is gone
     answers = Answers(engine)
     async with working(engine, answers):
         await answers.until(1)
@@ -151,6 +197,39 @@ async def test_tries_while_the_store_or_the_platform_is_away_do_not_count(engine
     assert tries == [1] * (engine.max_tries + 1)
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds", "is_dead"),
+    [(StoreError("away"), 1, False), (Unavailable("503"), 1, True), (Throttled(300), 300, True)],
+)
+async def test_only_a_store_may_be_away_for_ever_and_a_platform_is_asked_when_it_said(
+    engine, other, redis, monkeypatch, error: HubError, seconds, is_dead
+):
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: high)
+    tries = []
+
+    async def turn(claim: Claim) -> None:
+        tries.append(claim.tries)
+        raise error
+
+    async def due_in() -> float:
+        async with asyncio.timeout(5):
+            while (found := (await other.claim("other", 1)).due_in) is None:
+                await asyncio.sleep(0.005)
+        return found
+
+    at = engine.shards[0]
+    async with working(engine, turn) as worker:
+        await engine.accept("a", b"1", ["1"])
+        assert await due_in() == pytest.approx(seconds + isinstance(error, Throttled), abs=0.5)
+        await redis.hset(f"{at.st}a", "since", 0)  # for very long
+        await redis.zadd(at.dly, {"a": 0})
+        worker.nudge(0)
+        async with asyncio.timeout(5):
+            while len(tries) < 2:
+                await asyncio.sleep(0.005)
+    assert (await engine.stats()).dead == is_dead
+
+
 async def test_a_platform_away_for_longer_than_our_patience_leaves_a_dead_letter(engine, monkeypatch):
     monkeypatch.setattr(module.random, "uniform", lambda low, high: 0.001)
     answers = Answers(engine)
@@ -184,6 +263,74 @@ async def test_a_turn_that_fails_while_draining_is_handed_on(engine, other):
         go.set()
         await draining
     assert 0 < (await other.claim("other", 1)).due_in <= 1
+
+
+async def test_what_is_claimed_while_draining_is_handed_on_too(engine, other, monkeypatch):
+    claimed, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(*call):
+        found = await Engine.claim(engine, *call)
+        if found.claims:
+            claimed.set()
+            await go.wait()
+        return found
+
+    async def hang(claim: Claim) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(engine, "claim", slow)
+    async with working(engine, hang) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await claimed.wait()
+        draining = asyncio.create_task(worker.drain(0))
+        await asyncio.sleep(0)
+        go.set()
+        await draining
+    (claim,) = (await other.claim("other", 1)).claims
+    assert claim.tries == 1
+
+
+async def test_a_turn_is_handed_on_when_it_has_let_go(engine, other):
+    begun, let_go = asyncio.Event(), []
+
+    async def hang(claim: Claim) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            let_go.append((await other.claim("other", 1)).claims)
+
+    async with working(engine, hang) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await begun.wait()
+        await worker.drain(0)
+    assert let_go == [[]]
+    assert len((await other.claim("other", 1)).claims) == 1
+
+
+@pytest.mark.parametrize("is_hung", [True, False])
+async def test_without_the_store_draining_ends_all_the_same(engine, monkeypatch, is_hung):
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def turn(claim: Claim) -> None:
+        begun.set()
+        await go.wait()
+        raise ValueError("once")
+
+    async def away(*call, **more):
+        raise StoreError("away")
+
+    async with working(engine, turn) as worker:
+        await engine.accept("a", b"1", ["1"])
+        await begun.wait()
+        monkeypatch.setattr(engine, "fail", away)
+        draining = asyncio.create_task(worker.drain(0.1 if is_hung else 60))
+        await asyncio.sleep(0)
+        if not is_hung:
+            go.set()
+        async with asyncio.timeout(5):
+            await draining
 
 
 async def test_drain_lets_turns_end(engine):
@@ -259,8 +406,16 @@ async def test_the_next_process_of_a_name_takes_over_at_once(engine, other):
 
 
 async def test_what_was_claimed_when_a_reply_was_lost_is_taken_back_at_once(engine, redis):
-    answers = Answers(engine)
-    async with working(engine, answers) as worker:
+    answers, begun, go = Answers(engine), [], asyncio.Event()
+
+    async def turn(claim: Claim) -> None:
+        begun.append(claim.envelope)
+        if claim.envelope == b"long":
+            await go.wait()
+        await answers(claim)
+
+    async with working(engine, turn) as worker:
+        await engine.accept("b", b"long", ["0"])
         await engine.accept("a", b"1", ["1"])
         await answers.until(1)
         nudge, engine.nudge = engine.nudge, lambda shard: True
@@ -270,6 +425,9 @@ async def test_what_was_claimed_when_a_reply_was_lost_is_taken_back_at_once(engi
         engine.nudge = nudge
         worker.nudge(0)
         assert await answers.until(2) == [b"1", b"2"]
+        go.set()
+        await answers.until(3)
+    assert begun.count(b"long") == 1  # and nothing else is
 
 
 async def test_a_stopped_process_that_wakes_up_is_stale(store, redis, prefix):
@@ -316,6 +474,57 @@ async def test_a_stopped_process_that_wakes_up_is_stale(store, redis, prefix):
     assert await zombie.stdout.readline() == b"stale\n"
     await zombie.communicate()
     await engine.close()
+
+
+@pytest.mark.parametrize("error", [StoreError("away"), TimeoutError(), ConnectionError("gone")])
+@pytest.mark.parametrize("call", ["claim", "reap", "wait", "beat", "sweep"])
+async def test_a_call_that_fails_once_ends_nothing(engine, other, redis, monkeypatch, call, error):
+    if isinstance(error, StoreError) == (call == "wait"):
+        return  # what it waits on is a link of its own, which raises plainly
+    if call == "wait":
+        monkeypatch.setattr(module, "POLL", 0.05)
+    monkeypatch.setattr(module, "SWEEP", 0.01)
+    monkeypatch.setattr(engine, "lease", 0.05)
+    answers, failed = Answers(engine), asyncio.Event()
+    done = getattr(engine, call)
+
+    async def fails_once(*args, **more):
+        if not failed.is_set():
+            failed.set()
+            raise error
+        return await done(*args, **more)
+
+    monkeypatch.setattr(engine, call, fails_once)
+
+    async def turn(claim: Claim) -> None:
+        await failed.wait()
+        await answers(claim)
+
+    await engine.accept("a", b"1", ["1"])
+    await redis.delete(engine.shards[0].wake)
+    async with working(engine, turn):
+        await answers.until(1)
+        await other.accept("b", b"2", ["2"])
+        await answers.until(2)
+
+
+async def test_turns_of_a_worker_that_is_cancelled_stop_with_it(engine, redis):
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def hang(claim: Claim) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    running = asyncio.create_task(Worker(engine, hang, name="w").run())
+    await engine.accept("a", b"1", ["1"])
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert stopped.is_set()
+    assert "blpop" not in {each["cmd"] for each in await redis.client_list()}
 
 
 @pytest.mark.parametrize("part", ["_listen", "_keep", "_sweep", "_claim"])
