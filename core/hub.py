@@ -1,6 +1,7 @@
 """The way of one message through the core, top to bottom: taken in, judged, answered, delivered, committed."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -100,11 +101,8 @@ class Hub:
         settings = channel.settings
         conversation = key(event, settings.conversation)
         if joins(event, settings.conversation):
-            try:
+            with contextlib.suppress(StoreError):  # its turn looks again
                 conversation = await self.people.home(account(event, settings.platform), settings.bot, conversation)
-            except StoreError as error:
-                if inbox is self.engine:
-                    raise IntakeError(str(error)) from error
         is_held = channel.settings.overlap == "collect" and isinstance(event, Message)
         taken = await inbox.take(
             conversation,
@@ -318,13 +316,11 @@ class Hub:
 
     async def _answered_link(self, work: Work, turn: Turn) -> str:
         """Whether this answers the question that `/link` asked, by its button or in words."""
-        event = work.event
-        if isinstance(event, Press):
-            value: str | None = event.value
-        elif event.direct:
-            value = await flow.typed(work.here(turn), self.people, turn.text, work.session.history)
+        value: str | None
+        if isinstance(work.event, Press):
+            value = work.event.value
         else:
-            value = None
+            value = await flow.typed(work.here(turn), self.people, turn.text, work.session.history)
         if value is None or not flow.is_answer(value):
             return ""
         turn.text = value

@@ -10,10 +10,10 @@ from core.bot import Restart
 from core.commands import COMMANDS
 from core.engine.dead import DeadLetters
 from core.engine.spool import SpooledInbox
-from core.errors import IntakeError, Throttled, Undeliverable
+from core.errors import IntakeError, StoreError, Throttled, Unavailable, Undeliverable
 from core.events import Accepted, Address, Attachment, Command, Edited, Message, Press, User
 from core.hub import Hub
-from core.limits.limits import Limits
+from core.limits.limits import Limits, Payer
 from core.limits.purse import Usage
 from core.limits.settings import LimitsSettings
 from core.log import SECRETS
@@ -99,6 +99,20 @@ async def test_a_number_typed_under_a_list_is_the_choice(chat):
     chat.bot.answers["menu"] = [menu("Which?", "A", "B")]
     await chat.say(said("menu", 1), said("2", 2))
     assert chat.bot.turns[-1].text == "value of B"
+
+
+@pytest.mark.parametrize(("typed", "heard"), [("1.", "value of A"), ("0", "0"), ("3", "3"), ("-1", "-1")])
+async def test_only_a_number_of_the_list_is_a_choice(chat, typed, heard):
+    chat.bot.answers["menu"] = [menu("Which?", "A", "B")]
+    await chat.say(said("menu", 1), said(typed, 2))
+    assert chat.bot.turns[-1].text == heard
+
+
+async def test_ai_alone_asks_nobody_and_with_a_command_behind_it_is_that_command(chat):
+    await chat.say(command("ai"))
+    assert chat.bot.turns == []
+    await chat.say(command("ai", "language deutsch", 2), said("hello", 3))
+    assert [(turn.text, turn.notes.language) for turn in chat.bot.turns] == [("hello", "de")]
 
 
 async def test_edits_and_other_bots_get_no_answer_and_are_counted(chat):
@@ -233,8 +247,12 @@ async def test_a_channel_that_is_throttled_for_long_leaves_the_others_their_turn
     while chat.worker._turns:
         await asyncio.sleep(0.001)
     assert chat.adapter.texts == []
+    assert await chat.engine.command("HGET", chat.engine.shards[0].st + "fake/busy", "tries") == b"0"
+    found = await chat.engine.claim("other", 1)
+    assert (found.claims, found.due_in) == ([], pytest.approx(0.2, abs=0.1))
     await chat.settled()
     assert chat.adapter.texts == ["later"]
+    assert len(chat.bot.turns) == 1
 
 
 async def test_a_full_mailbox_is_told_once_and_to_nobody_who_would_get_no_answer(chat):
@@ -252,6 +270,137 @@ async def test_a_full_mailbox_is_told_once_and_to_nobody_who_would_get_no_answer
 async def test_an_event_of_a_channel_that_is_gone_is_not_taken(chat):
     with pytest.raises(IntakeError):
         await Hub(chat.engine, {}).accept(said("hello"))
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_an_event_of_a_channel_that_is_not_running_here_is_soon_looked_at_again(chat, engine, is_elsewhere):
+    chat.channel.adapter, chat.channel.elsewhere = None, is_elsewhere
+    await chat.hub.accept(said("hello"))
+    async with asyncio.timeout(5):
+        while (due := (await engine.claim("other", 1)).due_in) is None:
+            await asyncio.sleep(0.005)
+    assert due == pytest.approx(0.1 if is_elsewhere else 3, abs=0.1)
+    await engine.command("DEL", engine.shards[0].dly)  # enough of it
+
+
+async def test_an_event_of_a_channel_that_was_taken_out_is_a_dead_letter_after_a_day(engine, redis):
+    await engine.accept("gone/r1", msgspec.json.encode(said("hello")), ["1"])
+    for since in (0, 86_300, 86_500):
+        (claim,) = (await engine.claim("w", 1)).claims
+        if since:
+            await redis.hset(f"{engine.shards[0].st}gone/r1", "since", round((claim.time - since) * 1000))
+        await Hub(engine, {}).turn(claim)
+        await redis.zadd(engine.shards[0].dly, {"gone/r1": 0}, xx=True)
+    stats = await engine.stats()
+    assert (stats.dead, stats.in_flight) == (1, 0)
+
+
+async def test_what_cannot_be_read_behind_an_event_holds_up_only_itself(chat, engine):
+    chat.bot.holds["first"] = asyncio.Event()
+    for n, text in enumerate(("first", "second")):
+        await chat.hub.accept(said(text, n))
+    of_no_channel = msgspec.structs.replace(said("third", 3), address=Address("gone", "r1"))
+    for envelope in (msgspec.json.encode(of_no_channel), b"garbage"):
+        await engine.accept("fake/r1", envelope, [envelope.decode()])
+    chat.bot.holds["first"].set()
+    await chat.until(lambda: chat.adapter.texts == ["first", "second"])
+
+
+async def test_while_the_store_is_away_a_platform_that_brings_events_again_is_told_so(chat, tmp_path, monkeypatch):
+    async def away(*call, **more):
+        raise IntakeError("away")
+
+    spool = chat.hub.spool = SpooledInbox(chat.engine, tmp_path / "spool")
+    monkeypatch.setattr(chat.engine, "take", away)
+    with pytest.raises(IntakeError):
+        await chat.hub.accept(said("hello"))
+    assert spool._file.size == 0
+    await spool.close()
+
+
+async def test_what_was_sent_before_the_store_went_away_is_not_sent_again(chat, monkeypatch):
+    monkeypatch.setattr("core.engine.worker.random.uniform", lambda low, high: 0.001)
+    commit, away = chat.engine.commit, [StoreError("away")]
+
+    async def committed(*call, **more):
+        if away:
+            raise away.pop()
+        await commit(*call, **more)
+
+    monkeypatch.setattr(chat.engine, "commit", committed)
+    assert await chat.say(said("hello")) == ["hello"]
+    assert len(chat.bot.turns) == 1
+
+
+async def test_a_turn_that_has_something_staged_ends_where_it_is(chat, monkeypatch):
+    monkeypatch.setattr("core.engine.worker.random.uniform", lambda low, high: 0.001)
+    asked, forward = [], chat.hub.people.forward
+
+    async def forwarded(claim, *more):
+        asked.append(claim.staged)
+        return await forward(claim, *more)
+
+    monkeypatch.setattr(chat.hub.people, "forward", forwarded)
+    chat.adapter.trouble = [Unavailable("503")] * 3
+    assert await chat.say(said("hello")) == ["hello"]
+    assert asked == [None]
+
+
+async def test_a_channel_waits_for_the_answers_under_way(chat):
+    chat.bot.holds["slow"] = asyncio.Event()
+    await chat.hub.accept(said("slow"))
+    await chat.until(lambda: chat.bot.turns)
+    waiting = asyncio.create_task(chat.channel.idle(5))
+    await asyncio.sleep(0)
+    chat.bot.holds["slow"].set()
+    await waiting
+    assert chat.adapter.texts == ["slow"]
+
+
+async def test_a_user_over_the_limit_is_told_once(chat):
+    chat.hub.limits.use(LimitsSettings(per_user="1/minute"))
+    texts = await chat.say(*(said(text, n) for n, text in enumerate(("one", "two", "three"))))
+    assert (len(texts), texts[0]) == (2, "one")
+
+
+async def test_the_store_that_goes_away_while_a_bot_speaks_counts_as_no_try(chat, monkeypatch):
+    monkeypatch.setattr("core.engine.worker.random.uniform", lambda low, high: 0.001)
+    chat.bot.errors = [StoreError("away"), StoreError("still away")]
+    assert await chat.say(said("hello")) == ["hello"]
+
+
+async def test_what_a_bot_took_before_it_broke_is_paid_for(chat, monkeypatch):
+    async def respond(turn):
+        turn.usage.append(Usage("m", 10, 5, 0.25))
+        if not chat.bot.turns:
+            chat.bot.turns.append(turn)
+            raise ValueError("once")
+        yield "hello"
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    await chat.say(said("hello"))
+    used = await chat.hub.limits.usage(Payer("fake:ann", "fake", "r1"))
+    assert (used.messages, used.tokens, used.cost) == (1, 30, 500_000)
+
+
+async def test_what_a_person_with_joined_accounts_says_in_a_room_stays_there(chat, redis, prefix):
+    ids = itertools.count()
+
+    async def says(who, text, name="", **more):
+        facts = {"uid": f"e{next(ids)}", "address": Address("fake", more.pop("room", who)), "user": User(who)}
+        facts |= {"direct": True} | more
+        return (await chat.say(Command(name=name, text=text, **facts) if name else Message(text=text, **facts)))[-1]
+
+    code = re.search(r"[A-Z0-9]{8}", await says("ann", "", "link"))[0]
+    await says("bob", code, "link")
+    await says("bob", "yes")
+    for who in ("ann", "bob"):
+        await says(who, f"{who} in the room", room="room", direct=False, mentioned=True)
+    said_there = {
+        key.decode().partition("}:")[2]: len(await redis.lrange(key, 0, -1))
+        for key in await redis.keys(f"{prefix}:sess:*")
+    }
+    assert said_there == {"fake/room//ann": 2, "fake/room//bob": 2}
 
 
 async def test_the_spool_is_asked_also_while_the_channel_starts(chat, tmp_path):
@@ -305,7 +454,7 @@ async def test_who_joins_an_account_and_leaves_and_joins_again_is_held_to_the_sa
         code = re.search(r"[A-Z0-9]{8}", await says("ann", "", "link"))[0]
         await says("bob", code, "link")
         assert (await says("bob", "yes")).startswith("Done")
-        answers.append(await says("ann", "hello"))
+        answers += [await says("ann", "hello"), await says("bob", "hello")]
         await says("bob", "", "unlink")
     assert answers.count("hello") == 1
 

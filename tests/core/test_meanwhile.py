@@ -13,7 +13,7 @@ from core.conversation.summary import Summary
 from core.engine.signals import Signals
 from core.engine.spool import SpooledInbox
 from core.errors import StoreError
-from core.events import Attachment, Command, Deleted, Edited, Press, User
+from core.events import Attachment, Command, Deleted, Edited, Part, Press, User
 from core.hub import Hub
 from core.language.sentences import Sentence
 from core.limits.errors import OverBudget, Refused
@@ -21,7 +21,7 @@ from core.limits.limits import Payer
 from core.limits.purse import Usage
 from core.limits.settings import LimitsSettings
 from tests.core.chat import chatting
-from tests.fakes import ANN, FakeBot, command, said
+from tests.fakes import ANN, FakeBot, command, menu, said
 
 
 @pytest.fixture
@@ -176,8 +176,40 @@ async def test_an_answer_that_another_process_gives_is_stopped_too(chat, redis, 
     await asyncio.wait([listening])
 
 
-async def test_the_word_alone_is_an_ordinary_word_where_nothing_runs(chat):
-    assert await chat.say(said("stop", 1)) == ["stop"]
+@pytest.mark.parametrize("answer", ["mentions", "all"])
+async def test_the_word_alone_is_an_ordinary_word_where_nothing_runs(channel_with, answer):
+    async with channel_with(answer=answer) as chat:
+        assert await chat.say(said("stop", 1)) == ["stop"]
+
+
+async def test_while_the_store_cannot_tell_who_may_stop_an_answer_it_goes_on(chat, monkeypatch):
+    speaking = Speaking(chat, monkeypatch)
+    await chat.hub.accept(said("tell me", 1))
+    await chat.until(lambda: chat.adapter.texts)
+
+    async def away(*call):
+        raise StoreError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chat.hub.access, "lets_in", away)
+        await chat.hub.accept(command("stop", n=2))
+    speaking.go.set()
+    await chat.settled()
+    assert chat.adapter.texts[0] == "Once upon (tell me)"
+
+
+async def test_what_is_stopped_offers_no_choices_any_more(chat, monkeypatch):
+    go = asyncio.Event()
+
+    async def respond(turn):
+        yield menu("Which?", "A", "B")
+        await go.wait()
+
+    monkeypatch.setattr(chat.bot, "respond", respond)
+    await chat.hub.accept(said("menu", 1))
+    await chat.until(lambda: chat.adapter.sent)
+    await chat.say(command("stop", n=2))
+    assert chat.adapter.sent[0][1] == Part("Which? …")
 
 
 async def test_a_bot_in_a_thread_is_quiet_when_told_to_stop_until_it_is_named(channel_with):
@@ -237,9 +269,17 @@ async def test_a_question_that_is_changed_twice_is_answered_as_it_was_changed_la
 async def test_a_changed_question_is_not_answered_again_where_nothing_has_changed_or_can_be(chat, monkeypatch):
     await chat.say(said("same", 1))
     assert await chat.say(edited(1, "same"), edited(7, "of something else")) == ["same"]
+    assert len(chat.bot.turns) == 1
     poorer = dataclasses.replace(chat.adapter.capabilities, can_edit=False)
     monkeypatch.setattr(type(chat.adapter), "capabilities", poorer)
     assert await chat.say(edited(1, "other")) == ["same"]
+    assert len(chat.bot.turns) == 1
+
+
+async def test_an_edit_of_one_of_several_messages_that_became_one_question_changes_nothing(channel_with):
+    async with channel_with(overlap="collect", collect_for=0.05) as chat:
+        await chat.say(said("what", 1), said("is", 2))
+        assert await chat.say(edited(1, "who")) == ["what\nis"]
 
 
 async def test_a_changed_question_that_a_limit_refuses_leaves_the_answer_as_it_was(chat):
@@ -306,6 +346,11 @@ async def test_a_question_that_is_taken_back_while_it_is_answered_is_not_answere
     assert chat.hub.ending.silences == {"withdrawn": 1, "deleted": 1}
 
 
+async def test_taking_back_what_was_never_asked_leaves_the_session_as_it_is(chat):
+    await chat.say(said("hello", 1), deleted(7))
+    assert await chat.engine.command("LLEN", chat.engine.shards[0].sess + "fake/r1") == 2
+
+
 async def test_a_message_that_is_taken_back_later_is_forgotten_with_its_answer(chat):
     await chat.say(said("my secret", 1), said("weather?", 2), deleted(1))
     assert await history(chat) == [("user", "weather?"), ("assistant", "weather?")]
@@ -316,6 +361,11 @@ async def test_quick_messages_become_one_turn(channel_with):
         assert await chat.say(said("what", 1), said("is", 2), said("this", 3)) == ["what\nis\nthis"]
         assert (await chat.engine.stats()).answered == 3
         assert await history(chat) == [("user", "what\nis\nthis"), ("assistant", "what\nis\nthis")]
+
+
+async def test_a_command_does_not_wait_for_more_to_collect(channel_with):
+    async with channel_with(overlap="collect", collect_for=30) as chat:
+        assert await chat.say(command("help"))
 
 
 async def test_what_was_taken_back_before_it_was_collected_takes_nothing_else_along(channel_with):
