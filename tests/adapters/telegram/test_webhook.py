@@ -100,6 +100,13 @@ async def test_only_the_one_right_secret_opens(channel, post, secrets):
     assert channel.inbox.calls == 0
 
 
+async def test_without_a_secret_nothing_opens(channel):
+    await channel.start(mode="webhook", webhook_secret="")
+    async with channel.http.post(channel.webhook, json=UPDATES["direct"], headers={SECRET_HEADER: ""}) as response:
+        assert response.status == 401
+    assert channel.inbox.calls == 0
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
 async def test_a_packed_body_is_not_unpacked(channel, post, encoding):
     body = gzip.compress(json.dumps(UPDATES["direct"]).encode())
