@@ -44,7 +44,10 @@ class Link:
             async with asyncio.timeout(limit):
                 connection = self._connection
                 if connection is None:
+                    cancelled = _cancelled()
                     connection = await self._open()
+                    if _cancelled() > cancelled:  # redis-py opens with a `wait_for`, which has swallowed it
+                        raise asyncio.CancelledError
                 return await _exchange(connection, commands)
         except BaseException:
             await self.close()
@@ -69,6 +72,12 @@ class Link:
                 if isinstance(reply, ResponseError):
                     raise reply
         return connection
+
+
+def _cancelled() -> int:
+    """How often the running task was asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 async def _exchange(connection: AbstractConnection, commands: Sequence[bytes]) -> list[Reply]:

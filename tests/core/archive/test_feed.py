@@ -253,7 +253,7 @@ async def test_turns_that_are_older_than_their_channel_keeps_them_go(engine, fee
 
 
 async def test_it_ends_when_it_is_told_to_in_the_middle_of_anything(engine, url, tmp_path, pseudonyms):
-    for pause in (0, 0.001, 0.01, 0.05):
+    for pause in (0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05):
         fed = Feed(engine, lambda: open_archive(url, tmp_path, pseudonyms.of), name="w1")
         task = asyncio.create_task(fed.run())
         await asyncio.sleep(pause)
